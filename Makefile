@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+python := .venv/bin/python
+
+.PHONY: help run test check format requirements
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run:  ## start the service and its embedded emulator
+	./startup.sh
+
+test:  ## run the whole test suite
+	./startup.sh test
+
+check:  ## lint, types, import rules, container files
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m importlinter.cli lint
+	$(python) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	.venv/bin/hadolint deploy/Dockerfile
+
+format:  ## format the code
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+# Needs uv (pip install uv). One resolution for all three files, so that they never disagree.
+compile := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
+requirements:  ## pin the dependencies of pyproject.toml again, newest first
+	$(compile) --upgrade --all-extras pyproject.toml --output-file requirements-dev.txt
+	$(compile) --constraints requirements-dev.txt --extra local pyproject.toml --output-file requirements-local.txt
+	$(compile) --constraints requirements-dev.txt pyproject.toml --output-file requirements.txt
