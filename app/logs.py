@@ -1,0 +1,38 @@
+"""Log lines as JSON on standard error: one event a line, its fields as members."""
+
+import contextvars
+import logging
+from datetime import UTC, datetime
+
+import orjson
+
+request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
+"""The request being served, so that every line of it can be found by its id."""
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON; what was passed as `extra` becomes members of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        if (current := request_id.get()) is not None:
+            event["request_id"] = current
+        event |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(event, default=str).decode()
+
+
+def configure(level: str) -> None:
+    """Send everything of the service at `level` and above to standard error; libraries speak from WARNING on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("app").setLevel(level)

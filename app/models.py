@@ -1,0 +1,200 @@
+"""What the service talks about: images, filters and pages, and the pure rules on them."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from enum import StrEnum
+from typing import TypedDict
+from urllib.parse import quote
+
+Clock = Callable[[], datetime]
+
+_USER_ID = re.compile(r"[A-Za-z0-9._\-@:+=|]{1,128}")
+_IMAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# RFC 3339 section 5.6, with the time of day optional; a query string turns the "+" of an offset into a space.
+_TIMESTAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+ -])(\d\d):(\d\d)))?", re.ASCII
+)
+
+
+class Status(StrEnum):
+    """Where an image is in its life; ARCHITECTURE.md has the picture."""
+
+    PENDING_UPLOAD = "PENDING_UPLOAD"
+    UPLOADED = "UPLOADED"
+    REJECTED = "REJECTED"
+    DELETING = "DELETING"
+
+
+class ContentType(StrEnum):
+    """The formats that the service stores."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    GIF = "image/gif"
+    WEBP = "image/webp"
+
+    @property
+    def extension(self) -> str:
+        return _EXTENSIONS[self]
+
+
+_EXTENSIONS = {
+    ContentType.JPEG: "jpg",
+    ContentType.PNG: "png",
+    ContentType.GIF: "gif",
+    ContentType.WEBP: "webp",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image as the service knows it. Sizes in bytes and pixels, times in UTC."""
+
+    image_id: str
+    user_id: str
+    object_key: str
+    filename: str
+    title: str | None
+    description: str | None
+    location: str | None
+    tags: tuple[str, ...]
+    content_type: ContentType
+    file_size: int
+    width: int
+    height: int
+    sha256: str
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImage:
+    """What a client says about an image that it uploads; the bytes come beside it."""
+
+    filename: str | None = None
+    title: str | None = None
+    description: str | None = None
+    location: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class ImageChanges(TypedDict, total=False):
+    """An edit: only the members present change, None clears."""
+
+    title: str | None
+    description: str | None
+    location: str | None
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFilter:
+    """Which of a user's images to list, and in which order of `created_at`."""
+
+    content_type: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    newest_first: bool = True
+
+    def accepts(self, image: Image) -> bool:
+        """Whether the image passes what the index does not already guarantee."""
+        return self.content_type is None or image.content_type == self.content_type
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some images in order; `next_cursor` is None where the list ends."""
+
+    images: tuple[Image, ...]
+    next_cursor: str | None
+
+
+class DeleteOutcome(StrEnum):
+    DELETED = "deleted"
+    NOT_FOUND = "not_found"
+    NOT_OWNER = "not_owner"
+    FAILED = "failed"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def is_user_id(text: str) -> bool:
+    return _USER_ID.fullmatch(text) is not None and text not in (".", "..")
+
+
+def is_image_id(text: str) -> bool:
+    """Whether the text is a UUID in canonical lower case (RFC 9562 section 4)."""
+    return _IMAGE_ID.fullmatch(text) is not None
+
+
+def object_key(user_id: str, image_id: str, content_type: ContentType) -> str:
+    return f"images/{quote(user_id, safe='')}/{image_id}.{content_type.extension}"
+
+
+def record_key(image: Image) -> str:
+    """Where the copy of the image's row lies in the bucket, beside its object."""
+    return f"records/{quote(image.user_id, safe='')}/{image.image_id}.json"
+
+
+def normalised_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Trimmed, case-folded, in Unicode's NFC form, without duplicates, in the order given."""
+    folded = (unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag.strip()).casefold()) for tag in tags)
+    return tuple(dict.fromkeys(folded))
+
+
+def normalised_title(title: str) -> str:
+    """The form in which titles are compared and sorted: case-folded, control characters as spaces."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in folded)
+
+
+def cleaned_filename(filename: str) -> str | None:
+    """The last part of the path without control characters, or None if nothing is left of it.
+
+    Both kinds of slash separate, since browsers on Windows have sent whole paths. Line and
+    paragraph separators and bidirectional overrides go too: they make one name look like another.
+    """
+    name = re.split(r"[/\\]", filename)[-1]
+    name = "".join(char for char in name if unicodedata.category(char) not in {"Cc", "Zl", "Zp"} and char not in _BIDI)
+    name = name.strip()
+    return None if name in {"", ".", ".."} else name
+
+
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-01-02T03:04:05.678901Z`: always UTC, always microseconds, so that text sorts as time."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parsed_timestamp(text: str) -> datetime:
+    """The moment that an RFC 3339 date-time, or a date (midnight UTC), names.
+
+    Raises ValueError where it names none.
+    """
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ValueError("must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T12:00:00Z)")
+    day, time_of_day, fraction, zulu, sign, hours, minutes = match.groups()
+    if time_of_day is None:
+        return datetime.combine(date.fromisoformat(day), time(), UTC)
+    offset = timedelta()
+    if not zulu:
+        if int(minutes) > 59:
+            raise ValueError("has an offset with more than 59 minutes")
+        offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    moment = datetime.fromisoformat(f"{day}T{time_of_day}").replace(
+        microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=timezone(offset)
+    )
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside of the years 1 to 9999") from error

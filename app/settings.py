@@ -1,0 +1,212 @@
+"""Everything that the environment may change: typed, validated once, secrets masked."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+LOCAL_STAGE = "local"
+PRODUCTION_STAGE = "production"
+
+
+class SettingsError(Exception):
+    """The environment does not make valid settings; the text says which and why, a line each."""
+
+
+def _url_without_slash(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Url = Annotated[str, AfterValidator(_url_without_slash)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """The service's settings. The environment variable is the field's name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    stage: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z][a-z0-9-]{0,31}$",
+            description="local, or the name of a deployment such as production",
+        ),
+    ] = LOCAL_STAGE
+    host: Annotated[str, Field(description="address to listen on; 0.0.0.0 inside a container")] = "127.0.0.1"
+    port: Annotated[Port, Field(description="port to listen on")] = 5000
+    web_workers: Annotated[Count, Field(description="gunicorn worker processes")] = 2
+    web_threads: Annotated[Count, Field(description="threads in each worker process")] = 8
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
+    ] = "INFO"
+    secret_key: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=32,
+            description="signs cursors, at least 32 characters; empty: made and kept in DATA_DIR by ./startup.sh",
+        ),
+    ] = None
+
+    aws_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="region of bucket, table and queue")] = (
+        "us-east-1"
+    )
+    aws_endpoint_url: Annotated[
+        Url | None,
+        Field(description="where AWS answers; empty: the embedded emulator if STAGE=local, else AWS itself"),
+    ] = None
+    s3_public_endpoint_url: Annotated[
+        Url | None,
+        Field(description="S3's address in presigned URLs, where clients see another than the service does"),
+    ] = None
+    aws_access_key_id: Annotated[
+        str | None,
+        Field(description="empty: test if an endpoint is set, else boto3's default chain (role, profile ...)"),
+    ] = None
+    aws_secret_access_key: Annotated[
+        SecretStr | None, Field(description="as above; never use real credentials with an emulator")
+    ] = None
+    aws_session_token: Annotated[SecretStr | None, Field(description="with temporary credentials only")] = None
+    s3_bucket: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="bucket of the images")
+    ] = "images"
+    images_table: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of the metadata")] = (
+        "images-metadata"
+    )
+    uploads_queue: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_-]{1,75}$", description="queue of the bucket's events")
+    ] = "image-uploads"
+    bucket_cors_origins: Annotated[
+        tuple[Url, ...],
+        BeforeValidator(_split),
+        Field(description="web origins that may use presigned URLs, comma-separated; put on a bucket made here"),
+    ] = ("http://localhost:5000", "http://127.0.0.1:5000")
+    metadata_records: Annotated[
+        bool | None,
+        Field(description="keep a copy of each row in the bucket; empty: yes, unless STAGE=production"),
+    ] = None
+
+    emulator_port: Annotated[Port, Field(description="port of the embedded emulator")] = 4566
+    data_dir: Annotated[Path, Field(description="where the embedded emulator keeps its data")] = Path("data")
+
+    max_upload_bytes: Annotated[Count, Field(description="largest file through the API")] = 10 * 1024 * 1024
+    max_image_pixels: Annotated[Count, Field(description="most pixels of an image, summed over its frames")] = (
+        50_000_000
+    )
+    max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
+    max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
+    max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
+    max_filename_length: Annotated[Count, Field(le=255, description="most characters of a filename")] = 255
+    max_tag_length: Annotated[Count, Field(le=255, description="most characters of a tag")] = 50
+    max_tags: Annotated[Count, Field(le=100, description="tags of one image")] = 20
+    default_list_limit: Annotated[Count, Field(description="images on a page where the client does not say")] = 10
+    max_list_limit: Annotated[Count, Field(le=1000, description="most images on a page")] = 100
+    max_list_candidates: Annotated[Count, Field(description="images that one list request may look at")] = 2000
+    download_url_seconds: Annotated[
+        int, Field(ge=60, le=604_800, description="lifetime of presigned download URLs, at most 7 days")
+    ] = 3600
+
+    @property
+    def uses_emulator(self) -> bool:
+        """Whether the embedded emulator stands in for AWS."""
+        return self.stage == LOCAL_STAGE and self.aws_endpoint_url is None
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """Where AWS calls go; None: AWS itself."""
+        return f"http://127.0.0.1:{self.emulator_port}" if self.uses_emulator else self.aws_endpoint_url
+
+    @property
+    def credentials(self) -> tuple[str, str, str | None] | None:
+        """Access key, secret key and session token, or None for boto3's default chain."""
+        if self.aws_access_key_id and self.aws_secret_access_key:
+            token = self.aws_session_token
+            return (
+                self.aws_access_key_id,
+                self.aws_secret_access_key.get_secret_value(),
+                token.get_secret_value() if token else None,
+            )
+        return ("test", "test", None) if self.endpoint_url else None
+
+    @property
+    def keeps_records(self) -> bool:
+        return self.stage != PRODUCTION_STAGE if self.metadata_records is None else self.metadata_records
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+            raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together")
+        if self.default_list_limit > self.max_list_limit:
+            raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
+        if self.stage != LOCAL_STAGE and self.secret_key is None:
+            raise ValueError("SECRET_KEY is needed unless STAGE=local")
+        return self
+
+
+def load_settings(environ: Mapping[str, str], *, env_file: Path | None = None) -> Settings:
+    """Settings from the environment and, below it, a .env file. An empty value means the default.
+
+    Raises SettingsError for a value that is not valid, and for a name in the file that is no setting.
+    """
+    names = {field.upper(): field for field in Settings.model_fields}
+    in_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+    problems = [_unknown(name, names) for name in in_file if name not in names]
+    values = {
+        field: value
+        for name, field in names.items()
+        if (value := environ.get(name, in_file.get(name))) not in (None, "")
+    }
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems += [
+            ": ".join(filter(None, [".".join(map(str, item["loc"])).upper(), _sentence(item["msg"])]))
+            for item in error.errors(include_input=False)
+        ]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def env_example() -> str:
+    """The text of .env.example: every setting, its default and what it is for."""
+    lines = [
+        "# Every setting, with its default. Copy to .env and change what you need; the environment wins over .env."
+    ]
+    for name, field in Settings.model_fields.items():
+        lines += ["", f"# {field.description}", f"{name.upper()}={_as_text(field.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{name} in .env is not a setting" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
