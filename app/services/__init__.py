@@ -1,0 +1,63 @@
+"""What the product does. `build_services` is the one place where it is wired together."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from app.errors import BackendUnavailable
+from app.models import Clock, utc_now
+from app.services.aws import AWSClientFactory
+from app.services.cursor import CursorSigner
+from app.services.images import ImageService
+from app.services.metadata import ImageMetadataService
+from app.services.storage import ImageStorageService
+from app.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one process, with the clock they share."""
+
+    storage: ImageStorageService
+    metadata: ImageMetadataService
+    images: ImageService
+    clock: Clock
+
+    def failing_stores(self) -> list[str]:
+        """Those of the stores that do not answer now, asked side by side."""
+        pings = {"s3": self.storage.ping, "dynamodb": self.metadata.ping}
+        with ThreadPoolExecutor(len(pings)) as pool:
+            answers = {store: pool.submit(ping) for store, ping in pings.items()}
+        return [store for store, answer in answers.items() if not _succeeded(store, answer)]
+
+
+def _succeeded(store: str, answer: Future[None]) -> bool:
+    try:
+        answer.result()
+    except (BackendUnavailable, ClientError) as error:
+        log.warning("store not ready", extra={"store": store, "cause": str(error)})
+        return False
+    return True
+
+
+def build_services(
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+) -> Services:
+    """Wire the services; no connection is made before the first call. Raises SettingsError."""
+    if settings.secret_key is None:
+        raise SettingsError("SECRET_KEY: is needed (./startup.sh makes one in DATA_DIR for local use)")
+    factory = AWSClientFactory(settings)
+    storage = ImageStorageService(factory, settings)
+    metadata = ImageMetadataService(factory, settings)
+    cursors = CursorSigner(settings.secret_key.get_secret_value())
+    images = ImageService(storage, metadata, cursors, settings, clock=clock, new_id=new_id)
+    return Services(storage, metadata, images, clock)

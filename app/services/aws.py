@@ -1,0 +1,153 @@
+"""The one source of AWS clients, and the one place where AWS failures become ours."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseStreamingError,
+)
+
+from app.errors import BackendUnavailable
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+# Attempts x read timeout + backoff (at most 1 s, then 2 s, in botocore's standard mode) stays
+# below 10 s, so that a store which stopped answering becomes a 503 while the client still waits.
+_CONNECT_SECONDS = 1
+_BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
+
+_TEMPORARY = frozenset(
+    {
+        "InternalError",
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+
+
+class AWSClientFactory:
+    """Makes the clients of one configuration, each once per process.
+
+    Clients may be shared between threads, but making them is not thread-safe, and a connection
+    pool must not be shared between processes: hence the lock, and the process id in the key.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[int, str], Any] = {}
+        self._session: boto3.Session | None = None
+
+    def s3(self) -> "S3Client":
+        client: S3Client = self._client("s3")
+        return client
+
+    def dynamodb(self) -> "DynamoDBClient":
+        client: DynamoDBClient = self._client("dynamodb")
+        return client
+
+    def sqs(self) -> "SQSClient":
+        client: SQSClient = self._client("sqs")
+        return client
+
+    def credentials(self) -> "ReadOnlyCredentials":
+        """The credentials of this moment, refreshed by boto3 where they expire.
+
+        Raises RuntimeError where there are none at all.
+        """
+        with self._lock:
+            credentials = self._boto3_session().get_credentials()
+        if credentials is None:
+            raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
+        frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
+        return frozen
+
+    def _client(self, service: str) -> Any:
+        key = (os.getpid(), service)
+        client = self._clients.get(key)
+        if client is None:
+            with self._lock:
+                if key not in self._clients:
+                    self._clients[key] = self._make(service)
+                client = self._clients[key]
+        return client
+
+    def _make(self, service: str) -> Any:
+        attempts, read_seconds = _BUDGETS[service]
+        config = Config(
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=read_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=max(10, self._settings.web_threads),
+            tcp_keepalive=True,
+            # S3 only: an emulator has no host name per bucket, and hashing a body again to sign it
+            # buys nothing when its SHA-256 is sent as a checksum anyway.
+            s3={
+                "addressing_style": "path" if self._settings.endpoint_url else "auto",
+                "payload_signing_enabled": False,
+            },
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        # S3's client type stands for all: the overloads of boto3.Session.client take literals only.
+        return self._boto3_session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self._settings.endpoint_url,
+            config=config,
+        )
+
+    def _boto3_session(self) -> boto3.Session:
+        if self._session is None:
+            key, secret, token = self._settings.credentials or (None, None, None)
+            self._session = boto3.Session(
+                region_name=self._settings.aws_region,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+            )
+        return self._session
+
+
+def error_code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def was_retried(error: ClientError) -> bool:
+    """Whether botocore sent the request more than once: an earlier one may have had its effect."""
+    return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
+
+
+@contextmanager
+def translated(store: str) -> Iterator[None]:
+    """Turns "down, slow or throttling" into BackendUnavailable; anything else passes as it is."""
+    try:
+        yield
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if error_code(error) in _TEMPORARY or status >= 500:
+            raise BackendUnavailable(store) from error
+        raise
+    except (ConnectionError, HTTPClientError, IncompleteReadError, ResponseStreamingError) as error:
+        raise BackendUnavailable(store) from error

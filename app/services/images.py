@@ -1,0 +1,240 @@
+"""What the service does with images: both stores, in the order that survives a crash.
+
+Upload: row PENDING_UPLOAD -> object -> row UPLOADED. Delete: row DELETING -> objects -> row gone.
+Whatever is interrupted in between is never listed or downloaded, and is known by its row. The
+reasons are in docs/adr/0002-order-of-writes.md.
+"""
+
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from app import imaging
+from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
+from app.models import (
+    Clock,
+    DeleteOutcome,
+    Image,
+    ImageChanges,
+    ImageFilter,
+    NewImage,
+    Page,
+    Status,
+    is_image_id,
+    object_key,
+    rfc3339,
+)
+from app.services.cursor import CursorSigner
+from app.services.metadata import ImageMetadataService, RowChanged
+from app.services.storage import ImageStorageService, ObjectStream
+from app.settings import Settings
+from app.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_MAX_ATTEMPTS = 50  # of an edit or delete that others get ahead of; one of them succeeds each time
+
+
+class ImageService:
+    """Upload, list, read, edit and delete images on behalf of a user."""
+
+    def __init__(
+        self,
+        storage: ImageStorageService,
+        metadata: ImageMetadataService,
+        cursors: CursorSigner,
+        settings: Settings,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._storage = storage
+        self._metadata = metadata
+        self._cursors = cursors
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+
+    def upload(self, user_id: str, new: NewImage, spool: Spool) -> Image:
+        """Check the bytes, store them, and return the image.
+
+        Raises UnsupportedImageType, InvalidImage or BackendUnavailable; then nothing is visible.
+        """
+        facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+        image_id, now = self._new_id(), self._clock()
+        pending = Image(
+            image_id=image_id,
+            user_id=user_id,
+            object_key=object_key(user_id, image_id, facts.content_type),
+            filename=new.filename or f"image.{facts.content_type.extension}",
+            title=new.title,
+            description=new.description,
+            location=new.location,
+            tags=new.tags,
+            content_type=facts.content_type,
+            file_size=spool.size,
+            width=facts.width,
+            height=facts.height,
+            sha256=spool.sha256.hex(),
+            status=Status.PENDING_UPLOAD,
+            created_at=now,
+            updated_at=now,
+            version=1,
+        )
+        uploaded = dataclasses.replace(pending, status=Status.UPLOADED)
+        self._metadata.add(pending)
+        self._storage.put(pending, spool)
+        if self._settings.keeps_records:
+            self._storage.put_record(uploaded)
+        try:
+            self._metadata.replace(pending, uploaded)
+        except RowChanged as error:  # given up as abandoned, after an upload of extraordinary length
+            raise BackendUnavailable("dynamodb") from error
+        log.info("image uploaded", extra={"image_id": image_id, "bytes": spool.size})
+        return uploaded
+
+    def get(self, user_id: str, image_id: str) -> Image:
+        """The user's finished image. Raises ImageNotFound or NotOwner."""
+        image = self._owned(user_id, image_id)
+        if image.status is not Status.UPLOADED:
+            raise ImageNotFound
+        return image
+
+    def open(self, image: Image, byte_range: tuple[int, int] | None = None) -> ObjectStream:
+        """The image's bytes, or those from one offset up to but not including another.
+
+        Raises ImageNotFound where it was deleted meanwhile.
+        """
+        try:
+            return self._storage.open(image, byte_range)
+        except ImageNotFound:
+            if self._metadata.get(image.image_id).status is Status.UPLOADED:
+                log.error("object of a finished image is missing", extra={"image_id": image.image_id})
+                raise BackendUnavailable("s3") from None
+            raise
+
+    def list(self, user_id: str, wanted: ImageFilter, *, limit: int, cursor: str | None = None) -> Page:
+        """A page of the user's images. Raises InvalidCursor.
+
+        The page is full unless the list ends, or `max_list_candidates` images were looked at in
+        vain; then it is short, and its cursor goes on from there.
+        """
+        scope = _cursor_scope(user_id, wanted)
+        after = None
+        if cursor is not None:
+            created_at, image_id = self._cursors.verify(cursor, scope=scope)
+            after = (created_at, image_id)
+        budget = self._settings.max_list_candidates
+        page_size = limit + 1 if wanted.content_type is None else 100
+        found: list[Image] = []
+        last = None
+        candidates = self._metadata.uploaded_by(user_id, wanted, page_size=page_size, after=after)
+        for looked_at, image in enumerate(candidates):
+            if len(found) == limit or looked_at == budget:
+                assert last is not None  # the limit and the budget are at least 1
+                position = (rfc3339(last.created_at), last.image_id)
+                return Page(tuple(found), self._cursors.sign(position, scope=scope))
+            if wanted.accepts(image):
+                found.append(image)
+            last = image
+        return Page(tuple(found), None)
+
+    def update(
+        self, user_id: str, image_id: str, changes: ImageChanges, *, expected_versions: Sequence[int] | None = None
+    ) -> Image:
+        """Edit what a person says about an image, and return it with its version one up.
+
+        With `expected_versions`, raises PreconditionFailed unless the image has one of them.
+        Without, the edit is applied on top of whatever others write at the same time.
+        """
+        for attempt in range(_MAX_ATTEMPTS):
+            image = self.get(user_id, image_id)
+            if expected_versions is not None and image.version not in expected_versions:
+                raise PreconditionFailed
+            edited = dataclasses.replace(
+                image, **changes, version=image.version + 1, updated_at=max(self._clock(), image.updated_at)
+            )
+            try:
+                self._metadata.replace(image, edited)
+            except RowChanged:
+                _back_off(attempt)
+                continue
+            if self._settings.keeps_records:
+                self._storage.put_record(edited)
+            log.info("image edited", extra={"image_id": image_id, "version": edited.version})
+            return edited
+        raise BackendUnavailable("dynamodb")
+
+    def delete(self, user_id: str, image_id: str) -> None:
+        """Delete an image and all that belongs to it. Of several deletes at once, one succeeds.
+
+        Raises ImageNotFound, NotOwner, or BackendUnavailable; after the last, repeating finishes it.
+        """
+        image = self._mark_deleting(user_id, image_id)
+        if image_id not in self._storage.delete([image]):
+            raise BackendUnavailable("s3")
+        self._forget(image)
+
+    def delete_many(self, user_id: str, image_ids: Sequence[str]) -> dict[str, DeleteOutcome]:
+        """Delete several images, each as `delete` does; one that fails does not stop the others."""
+        outcomes: dict[str, DeleteOutcome] = dict.fromkeys(image_ids, DeleteOutcome.FAILED)
+        marked: dict[str, Image] = {}
+        for image_id in outcomes:
+            try:
+                marked[image_id] = self._mark_deleting(user_id, image_id)
+            except ImageNotFound:
+                outcomes[image_id] = DeleteOutcome.NOT_FOUND
+            except NotOwner:
+                outcomes[image_id] = DeleteOutcome.NOT_OWNER
+            except BackendUnavailable as error:
+                log.warning("batch delete stopped", extra={"store": error.store})
+                break  # the others would only wait for the same store
+        try:
+            for image_id in self._storage.delete(marked.values()):
+                try:
+                    self._forget(marked[image_id])
+                    outcomes[image_id] = DeleteOutcome.DELETED
+                except ImageNotFound:
+                    outcomes[image_id] = DeleteOutcome.NOT_FOUND
+        except BackendUnavailable as error:
+            log.warning("batch delete stopped", extra={"store": error.store})
+        return outcomes
+
+    def _mark_deleting(self, user_id: str, image_id: str) -> Image:
+        for attempt in range(_MAX_ATTEMPTS):
+            image = self._owned(user_id, image_id)
+            if image.status is Status.DELETING:
+                return image
+            marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
+            try:
+                self._metadata.replace(image, marked)
+            except RowChanged:
+                _back_off(attempt)
+                continue
+            return marked
+        raise BackendUnavailable("dynamodb")
+
+    def _forget(self, image: Image) -> None:
+        if not self._metadata.remove(image.image_id):
+            raise ImageNotFound
+        log.info("image deleted", extra={"image_id": image.image_id})
+
+    def _owned(self, user_id: str, image_id: str) -> Image:
+        """The one place that decides who may see or touch an image."""
+        if not is_image_id(image_id):
+            raise ImageNotFound
+        image = self._metadata.get(image_id)
+        if image.user_id != user_id:
+            raise NotOwner
+        return image
+
+
+def _cursor_scope(user_id: str, wanted: ImageFilter) -> str:
+    return f"{user_id}\0{wanted!r}"
+
+
+def _back_off(attempt: int) -> None:
+    """Wait a little, at random, so that writers of the same row stop meeting each other."""
+    time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.1)))

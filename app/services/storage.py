@@ -1,0 +1,178 @@
+"""The images' bytes, in S3."""
+
+import base64
+import dataclasses
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+from botocore.exceptions import ClientError
+
+from app.errors import ImageNotFound
+from app.models import Image, record_key, rfc3339
+from app.services.aws import AWSClientFactory, error_code, translated
+from app.services.presign import Presigner
+from app.settings import Settings
+from app.spool import Spool
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
+log = logging.getLogger(__name__)
+
+PIECE_BYTES = 256 * 1024
+_MAX_KEYS_PER_DELETE = 1000  # Amazon S3 API Reference, "DeleteObjects"
+_GONE = frozenset({"NoSuchKey", "404"})
+
+
+class ObjectStream(Iterator[bytes]):
+    """The bytes of an object, or of a part of it, in pieces. Close it when it is not read to the end."""
+
+    def __init__(self, body: "StreamingBody", length: int) -> None:
+        self._body = body
+        self.length = length
+
+    def __next__(self) -> bytes:
+        with translated("s3"):
+            piece = self._body.read(PIECE_BYTES)
+        if not piece:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Give the connection back, or end it if bytes are left on it."""
+        self._body.close()
+
+
+class ImageStorageService:
+    """Objects of images, their records beside them, and presigned URLs to them."""
+
+    def __init__(self, factory: AWSClientFactory, settings: Settings) -> None:
+        self._factory = factory
+        self._bucket = settings.s3_bucket
+        self._url_seconds = settings.download_url_seconds
+        self._presigner = Presigner(factory, settings)
+
+    def put(self, image: Image, spool: Spool) -> None:
+        """Store an image's bytes; S3 checks them against the SHA-256 that was computed on arrival."""
+        with translated("s3"):
+            self._factory.s3().put_object(
+                Bucket=self._bucket,
+                Key=image.object_key,
+                Body=spool.file(),
+                ContentLength=spool.size,
+                ContentType=image.content_type,
+                ContentDisposition=_stored_disposition(image.filename),
+                # What a presigned URL shows: the object never changes, and only its owner was given the URL.
+                CacheControl="private, max-age=31536000, immutable",
+                ChecksumSHA256=base64.b64encode(spool.sha256).decode(),
+            )
+
+    def open(self, image: Image, byte_range: tuple[int, int] | None = None) -> ObjectStream:
+        """The image's bytes, or those from the first offset up to but not including the second.
+
+        Raises ImageNotFound where the object is gone.
+        """
+        ranged: dict[str, Any] = {"Range": f"bytes={byte_range[0]}-{byte_range[1] - 1}"} if byte_range else {}
+        with translated("s3"):
+            try:
+                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=image.object_key, **ranged)
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                raise ImageNotFound from error
+        return ObjectStream(answer["Body"], answer["ContentLength"])
+
+    def delete(self, images: Iterable[Image]) -> set[str]:
+        """Delete all that lies in the bucket of these images. Returns the ids of those that are gone.
+
+        S3 answers 200 and names inside what it could not delete, so the answer is read.
+        """
+        owners = {key: image.image_id for image in images for key in (image.object_key, record_key(image))}
+        keys, failed = list(owners), set()
+        for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
+            batch = keys[start : start + _MAX_KEYS_PER_DELETE]
+            with translated("s3"):
+                answer = self._factory.s3().delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
+                )
+            for error in answer.get("Errors", ()):
+                log.warning("object not deleted", extra={"image_id": owners[error["Key"]], "code": error.get("Code")})
+                failed.add(owners[error["Key"]])
+        return set(owners.values()) - failed
+
+    def put_record(self, image: Image) -> None:
+        """Keep a copy of the image's row beside its object, so that the bucket alone can rebuild the table.
+
+        Of several edits at once the newest stays: the record is only replaced while it is the one
+        that was looked at, and a record that a delete took away is not brought back.
+        """
+        text = orjson.dumps(dataclasses.asdict(image), default=rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        if image.version == 1:
+            self._put_record(image, text)
+            return
+        while (found := self._record_version(image)) is not None:
+            version, etag = found
+            if version >= image.version or self._put_record(image, text, IfMatch=etag):
+                return
+
+    def _put_record(self, image: Image, text: bytes, **condition: Any) -> bool:
+        """Whether the record was written: False where the condition did not hold."""
+        with translated("s3"):
+            try:
+                self._factory.s3().put_object(
+                    Bucket=self._bucket,
+                    Key=record_key(image),
+                    Body=text,
+                    ContentType="application/json",
+                    **condition,
+                )
+            except ClientError as error:
+                if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"} | _GONE:
+                    raise
+                return False
+        return True
+
+    def _record_version(self, image: Image) -> tuple[int, str] | None:
+        with translated("s3"):
+            try:
+                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=record_key(image))
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                return None
+            return int(orjson.loads(answer["Body"].read())["version"]), answer["ETag"]
+
+    def download_url(self, image: Image, now: datetime) -> tuple[str, datetime]:
+        """A presigned URL of the image, and when it expires.
+
+        Time is cut into slots of half the lifetime and the URL is signed as of the slot's start:
+        within a slot it is the same string, so that browsers and CDNs can cache what is behind
+        it, and it is good for at least half the lifetime.
+        """
+        slot = self._url_seconds // 2
+        signed_at = datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
+        url = self._presigner.get_url(image.object_key, signed_at=signed_at, expires_in_seconds=self._url_seconds)
+        return url, signed_at + timedelta(seconds=self._url_seconds)
+
+    def ping(self) -> None:
+        """Returns if the bucket answers. Raises BackendUnavailable, or botocore's ClientError."""
+        with translated("s3"):
+            self._factory.s3().head_bucket(Bucket=self._bucket)
+
+
+def _stored_disposition(filename: str) -> str:
+    """For the object itself, whose system metadata may hold 2 KB.
+
+    Amazon S3 User Guide, "Working with object metadata".
+    """
+    value = content_disposition("inline", filename)
+    return value if len(value) <= 1024 else "inline"
+
+
+def content_disposition(kind: str, filename: str) -> str:
+    """The header's value: `kind` is inline or attachment, the name in RFC 8187's encoding (RFC 6266)."""
+    return f"{kind}; filename*=UTF-8''{quote(filename, safe='')}"
