@@ -1,0 +1,59 @@
+"""The service over HTTP: the only room that knows it."""
+
+import logging
+import re
+import time
+import uuid
+
+from flask import Flask, Response, g, request
+
+from app import logs
+from app.api import docs, health, images, problems
+from app.api.context import EXTENSION, Context
+from app.api.schemas import request_models
+from app.services import Services, build_services
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+_PROBES = frozenset({"/health", "/ready"})  # asked every few seconds
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """The WSGI application. It makes no connection before the first request; raises SettingsError."""
+    app = Flask("app.api", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
+    app.before_request(_begin)
+    app.after_request(_finish)
+    problems.register(app)
+    for part in (images, health, docs):
+        app.register_blueprint(part.blueprint)
+    return app
+
+
+def _begin() -> None:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.started = time.perf_counter()
+    logs.request_id.set(g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers[REQUEST_ID_HEADER] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    log.log(
+        logging.DEBUG if request.path in _PROBES else logging.INFO,
+        "request",
+        extra={
+            "method": request.method,
+            "route": request.url_rule.rule if request.url_rule else None,
+            "status": response.status_code,
+            "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
+            "user_id": g.get("user_id"),
+        },
+    )
+    return response

@@ -1,0 +1,267 @@
+"""Request bodies, read to the last announced byte and not one further.
+
+The WSGI server's stream is read directly: gunicorn hands over a body that the client cut short as
+if it were whole, and Flask's own helpers pass that on (docs/adr/0004-reading-bodies.md).
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from app.api.schemas import RequestModels, UploadFields, parse, single_values
+from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
+from app.settings import Settings
+from app.spool import Spool
+
+MAX_JSON_BYTES = 64 * 1024
+_MAX_FORM_BYTES = 256 * 1024  # of a multipart body beside the file: fields, part headers, delimiters
+_MAX_FORM_PARTS = 100
+_PIECE_BYTES = 64 * 1024
+_BASE64_PIECE = 64 * 1024  # a multiple of 4, so that each piece decodes by itself
+_TAGS = frozenset({"tags"})
+# RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
+_SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded file and what was said about it."""
+
+    fields: UploadFields
+    spool: Spool
+
+
+def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The JSON object in the body. Raises InvalidRequest where there is none."""
+    if request.mimetype != "application/json":
+        raise InvalidRequest("Send JSON, with Content-Type: application/json.")
+    return _json_object(b"".join(_pieces(request, max_bytes)))
+
+
+def read_upload(request: Request, models: RequestModels, settings: Settings) -> Upload:
+    """The file and its fields, in whichever of the three forms they come. The caller closes the spool."""
+    spool = Spool(max_bytes=settings.max_upload_bytes)
+    try:
+        if request.mimetype == "multipart/form-data":
+            fields = _read_multipart(request, models, spool)
+        elif request.mimetype == "application/json":
+            fields = _read_base64(request, models, spool)
+        elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
+            fields = _read_raw(request, models, spool)
+        else:
+            raise InvalidRequest(
+                "Send the image as multipart/form-data, as raw bytes (Content-Type: image/* or "
+                "application/octet-stream), or as base64 in application/json."
+            )
+        if spool.size == 0:
+            raise InvalidRequest("The image is empty.")
+    except BaseException:
+        spool.close()
+        raise
+    return Upload(fields, spool)
+
+
+def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
+    values = single_values(request.args.items(multi=True), lists=_TAGS)
+    fields = parse(models.upload_fields, values)
+    digests = _digests(request)
+    for piece in _pieces(request, spool.max_bytes):
+        spool.write(piece)
+    _check_digests(digests, spool.sha256)
+    return fields
+
+
+def _read_multipart(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
+    _, options = parse_options_header(request.headers["Content-Type"])
+    boundary = options.get("boundary")
+    if not boundary:
+        raise InvalidRequest("The Content-Type of a multipart body names its boundary.")
+    digests = _digests(request)
+    body_hash = hashlib.sha256()
+    form = _Form(spool)
+    parser = PushMultipartParser(boundary, max_segment_count=_MAX_FORM_PARTS)
+    try:
+        for piece in _pieces(request, spool.max_bytes + _MAX_FORM_BYTES):
+            if digests:
+                body_hash.update(piece)
+            for event in parser.parse(piece):
+                form.take(event)
+    except MultipartError as error:
+        raise InvalidRequest(f"The multipart body is malformed: {error}.") from error
+    try:
+        parser.close()
+    except MultipartError as error:
+        if form.started:
+            raise IncompleteBody("The multipart body ends before its closing delimiter. Nothing was stored.") from error
+    _check_digests(digests, spool.sha256, body_hash.digest())
+    return parse(models.upload_fields, form.values())
+
+
+class _Form:
+    """A multipart form while it arrives: the part named file goes into the spool, the others are fields."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._part: MultipartSegment | None = None
+        self._text = bytearray()
+        self._filename: str | None = None
+        self._fields: list[tuple[str, str]] = []
+
+    @property
+    def started(self) -> bool:
+        return self._part is not None
+
+    def take(self, event: MultipartSegment | bytes | None) -> None:
+        """The parser's next event: the head of a part, a piece of its content, or None for its end."""
+        if isinstance(event, MultipartSegment):
+            self._begin(event)
+            return
+        assert self._part is not None  # the parser announces each part before its content
+        name = self._part.name or ""
+        if name == "file":
+            self._spool.write(event or b"")
+        elif event is None:
+            self._fields.append((name, self._decoded(name)))
+        elif len(self._text) + len(event) > MAX_JSON_BYTES:
+            raise InvalidRequest(errors=[FieldError(name, "is too long")])
+        else:
+            self._text += event
+
+    def values(self) -> dict[str, object]:
+        """The fields. Raises InvalidRequest where no file came with them."""
+        if self._filename is None:
+            raise InvalidRequest("Send the image in the form field file.", errors=[FieldError("file", "is missing")])
+        return {"filename": self._filename} | single_values(self._fields, lists=_TAGS)
+
+    def _begin(self, part: MultipartSegment) -> None:
+        self._part, self._text = part, bytearray()
+        if part.name == "file":
+            if self._filename is not None:
+                raise InvalidRequest(errors=[FieldError("file", "is given more than once")])
+            self._filename = part.filename or ""
+
+    def _decoded(self, name: str) -> str:
+        try:
+            return self._text.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequest(errors=[FieldError(name, "is not UTF-8")]) from error
+
+
+def _read_base64(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
+    # 4 characters for 3 bytes, and as much again in line ends and escapes as anyone would send.
+    digests = _digests(request)
+    body = b"".join(_pieces(request, spool.max_bytes * 3 // 2 + _MAX_FORM_BYTES))
+    body_digest = hashlib.sha256(body).digest() if digests else b""
+    values = _json_object(body)
+    del body
+    upload = parse(models.base64_upload, values)
+    values.clear()
+    encoded = upload.image_data
+    if encoded.startswith("data:"):
+        encoded = encoded.partition(",")[2]
+    if any(blank in encoded for blank in "\r\n \t"):
+        encoded = "".join(encoded.split())
+    if "=" in encoded[:-2]:
+        raise InvalidRequest(errors=[FieldError("image_data", "has padding before its end")])
+    try:
+        for start in range(0, len(encoded), _BASE64_PIECE):
+            spool.write(base64.b64decode(encoded[start : start + _BASE64_PIECE], validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(errors=[FieldError("image_data", "is not base64")]) from error
+    _check_digests(digests, spool.sha256, body_digest)
+    return upload.fields()
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest("The body is not valid JSON.") from error
+    if not isinstance(parsed, dict):
+        raise InvalidRequest("The body is not a JSON object.")
+    return parsed
+
+
+def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
+    """The body in pieces. Raises ImageTooLarge beyond `max_bytes`, IncompleteBody unless all of it comes."""
+    announced = request.content_length
+    chunked = request.environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
+    if announced is None and not chunked:
+        raise LengthRequired
+    if announced is not None and announced > max_bytes:
+        raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
+    stream = request.environ["wsgi.input"]
+    received = 0
+    while announced is None or received < announced:
+        wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
+        try:
+            piece = stream.read(wanted)
+        except Exception as error:  # servers raise types of their own for bad chunks and lost connections
+            raise IncompleteBody from error
+        if not piece:
+            break
+        received += len(piece)
+        if received > max_bytes:
+            raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
+        yield piece
+    if announced is not None and (received < announced or _more_follows(request)):
+        raise IncompleteBody
+
+
+def _more_follows(request: Request) -> bool:
+    """Whether bytes lie behind the announced end of the body.
+
+    They would be read as the next request. A client may not send one before it has the answer to a
+    POST (RFC 9112 section 9.3.2), so they are the rest of a body that is longer than it said.
+    Only gunicorn lets us look.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
+        return False
+    unreader = getattr(getattr(request.environ["wsgi.input"], "reader", None), "unreader", None)
+    if unreader is not None and unreader.buf.getbuffer().nbytes:
+        return True
+    with suppress(OSError):  # nothing there: BlockingIOError
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    return False
+
+
+def _digests(request: Request) -> list[bytes]:
+    """The SHA-256 values that the client sent with the request."""
+    values = []
+    for name in ("Repr-Digest", "Content-Digest"):
+        header = request.headers.get(name, "")
+        match = _SHA256_DIGEST.search(header)
+        if match:
+            values.append((name, match[1]))
+        elif "sha-256" in header.lower():
+            raise InvalidRequest(errors=[FieldError(name, "must be sha-256=:<base64>:")])
+    if (checksum := request.headers.get("X-Amz-Checksum-Sha256")) is not None:
+        values.append(("X-Amz-Checksum-Sha256", checksum))
+    digests = []
+    for name, value in values:
+        try:
+            digest = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidRequest(errors=[FieldError(name, "is not base64")]) from error
+        if len(digest) != hashlib.sha256().digest_size:
+            raise InvalidRequest(errors=[FieldError(name, "is not a SHA-256 value")])
+        digests.append(digest)
+    return digests
+
+
+def _check_digests(sent: list[bytes], *computed: bytes) -> None:
+    """Each value sent must be that of the file, or of the whole body around it: both prove the file."""
+    if any(digest not in computed for digest in sent):
+        raise ChecksumMismatch

@@ -1,0 +1,23 @@
+"""What a view needs from its application, with types."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from app.api.schemas import RequestModels
+from app.services import Services
+from app.settings import Settings
+
+EXTENSION = "image-storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    settings: Settings
+    services: Services
+    models: RequestModels
+
+
+def context() -> Context:
+    found: Context = current_app.extensions[EXTENSION]
+    return found

@@ -1,0 +1,46 @@
+"""The OpenAPI document, and a page that shows it without any other host."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import orjson
+from flask import Blueprint, Response, abort, current_app, send_from_directory
+
+from app.api.openapi import openapi_document
+from app.api.operations import Answer, Operation, operation
+
+blueprint = Blueprint("docs", __name__)
+
+_OWN_FILES = Path(__file__).parent / "static"
+_SWAGGER_UI = str(files("flask_swagger_ui") / "dist")
+_ASSETS = {"swagger-ui.css": _SWAGGER_UI, "swagger-ui-bundle.js": _SWAGGER_UI, "docs.js": str(_OWN_FILES)}
+# Swagger UI sets style attributes and draws its icons from data: URLs; scripts come from here alone.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@blueprint.get("/openapi.json")
+@operation(Operation(summary="This document", answers={200: Answer(description="OpenAPI 3.1")}, identified=False))
+def openapi() -> Response:
+    return Response(orjson.dumps(openapi_document(current_app)), mimetype="application/json")
+
+
+@blueprint.get("/docs")
+def page() -> Response:
+    response = send_from_directory(_OWN_FILES, "docs.html")
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+    return response
+
+
+@blueprint.get("/docs/<name>")
+def asset(name: str) -> Response:
+    if name not in _ASSETS:
+        abort(404)
+    return send_from_directory(_ASSETS[name], name, max_age=3600)
+
+
+@blueprint.get("/")
+def home() -> Response:
+    return Response(status=302, headers={"Location": "/docs"})

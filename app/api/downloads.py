@@ -1,0 +1,96 @@
+"""An image's bytes as an HTTP answer: validators, conditions and ranges (RFC 9110 sections 8.8, 13, 14)."""
+
+from datetime import datetime
+
+from flask import Request, Response
+from werkzeug.http import http_date
+
+from app.errors import PreconditionFailed, RangeNotSatisfiable
+from app.models import Image
+from app.services.images import ImageService
+from app.services.storage import content_disposition
+
+# Bytes that a user uploaded run nothing, whatever a browser takes them for.
+_CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox"
+
+
+def image_response(request: Request, image: Image, images: ImageService, *, attachment: bool) -> Response:
+    """The answer to GET or HEAD. S3 is asked only where bytes are sent.
+
+    Raises PreconditionFailed and RangeNotSatisfiable.
+    """
+    changed_at = _last_modified(image)
+    if _precondition_fails(request, image, changed_at):
+        raise PreconditionFailed("The image is not the one that the request asks for.")
+    if _is_current(request, image, changed_at):
+        response = Response(status=304)
+    elif request.method == "HEAD":
+        response = Response(headers={"Content-Length": str(image.file_size)})
+    else:
+        response = _bytes_response(image, images, _wanted_range(request, image, changed_at))
+    if response.status_code != 304:
+        response.headers["Content-Type"] = image.content_type
+        response.headers["Content-Disposition"] = content_disposition(
+            "attachment" if attachment else "inline", image.filename
+        )
+        response.headers["Accept-Ranges"] = "bytes"
+        response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+    response.headers["ETag"] = f'"{_etag(image)}"'
+    response.headers["Last-Modified"] = http_date(changed_at)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _bytes_response(image: Image, images: ImageService, byte_range: tuple[int, int] | None) -> Response:
+    stream = images.open(image, byte_range)
+    response = Response(stream, status=206 if byte_range else 200, direct_passthrough=True)
+    response.headers["Content-Length"] = str(stream.length)
+    if byte_range:
+        response.headers["Content-Range"] = f"bytes {byte_range[0]}-{byte_range[1] - 1}/{image.file_size}"
+    return response
+
+
+def _etag(image: Image) -> str:
+    return image.sha256
+
+
+def _last_modified(image: Image) -> datetime:
+    """The bytes never change, so the time they came, to the second, as the header has it."""
+    return image.created_at.replace(microsecond=0)
+
+
+def _precondition_fails(request: Request, image: Image, changed_at: datetime) -> bool:
+    if request.if_match:
+        return not request.if_match.contains(_etag(image))
+    since = request.if_unmodified_since
+    return since is not None and changed_at > since
+
+
+def _is_current(request: Request, image: Image, changed_at: datetime) -> bool:
+    """Whether the client has these bytes already. If-None-Match wins over the date (section 13.2.2)."""
+    if request.if_none_match:
+        return request.if_none_match.contains_weak(_etag(image))
+    since = request.if_modified_since
+    return since is not None and changed_at <= since
+
+
+def _wanted_range(request: Request, image: Image, changed_at: datetime) -> tuple[int, int] | None:
+    """The one range asked for, or None for the whole.
+
+    What cannot be served as one range of bytes is ignored, as section 14.2 allows: several
+    ranges, other units, malformed ones, and those whose If-Range does not hold.
+    """
+    wanted = request.range
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return None
+    condition = request.if_range
+    if condition.etag is not None and request.headers["If-Range"].strip() != f'"{_etag(image)}"':
+        return None
+    if condition.date is not None and condition.date != changed_at:
+        return None
+    start, stop = wanted.ranges[0]
+    if start < 0:  # the last so many bytes
+        start = max(start + image.file_size, 0)
+    if start >= image.file_size:
+        raise RangeNotSatisfiable(complete_length=image.file_size)
+    return start, image.file_size if stop is None else min(stop, image.file_size)

@@ -1,0 +1,69 @@
+"""Whether the process serves, whether its stores do, and what it accepts."""
+
+from flask import Blueprint, Response
+
+from app.api.context import context
+from app.api.operations import Answer, Operation, operation
+from app.api.presenting import json_response
+from app.api.schemas import Health, Limits, Readiness
+from app.models import ContentType
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/health")
+@operation(
+    Operation(
+        summary="Whether the process serves",
+        answers={200: Answer(description="It does", model=Health)},
+        identified=False,
+    )
+)
+def health() -> Response:
+    return json_response(Health(status="healthy"))
+
+
+@blueprint.get("/ready")
+@operation(
+    Operation(
+        summary="Whether the stores answer",
+        answers={
+            200: Answer(description="All do", model=Readiness),
+            503: Answer(description="Those that are failing do not", model=Readiness),
+        },
+        identified=False,
+    )
+)
+def ready() -> Response:
+    failing = context().services.failing_stores()
+    checks = {store: "failing" if store in failing else "ok" for store in ("s3", "dynamodb")}
+    answer = Readiness.model_validate({"status": "unavailable" if failing else "ready", "checks": checks})
+    return json_response(answer, 503 if failing else 200)
+
+
+@blueprint.get("/api/v1/limits")
+@operation(
+    Operation(
+        summary="What this service accepts",
+        answers={200: Answer(description="Sizes, lengths and formats", model=Limits)},
+        identified=False,
+    )
+)
+def limits() -> Response:
+    settings = context().settings
+    return json_response(
+        Limits(
+            max_upload_bytes=settings.max_upload_bytes,
+            max_image_pixels=settings.max_image_pixels,
+            content_types=list(ContentType),
+            max_title_length=settings.max_title_length,
+            max_description_length=settings.max_description_length,
+            max_location_length=settings.max_location_length,
+            max_filename_length=settings.max_filename_length,
+            max_tags=settings.max_tags,
+            max_tag_length=settings.max_tag_length,
+            default_list_limit=settings.default_list_limit,
+            max_list_limit=settings.max_list_limit,
+            upload_routes=["multipart", "raw", "base64"],
+        )
+    )

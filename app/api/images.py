@@ -1,0 +1,226 @@
+"""The routes under /api/v1/images: parse, one call of the service, present."""
+
+import base64
+import re
+from urllib.parse import urlencode
+
+from flask import Blueprint, Request, Response, request, url_for
+
+from app import errors
+from app.api.auth import caller, identify
+from app.api.bodies import read_json, read_upload
+from app.api.context import context
+from app.api.downloads import image_response
+from app.api.operations import Answer, Operation, operation
+from app.api.presenting import json_response
+from app.api.schemas import (
+    Base64Download,
+    BatchDelete,
+    BatchDeleteResult,
+    BatchDeleteResults,
+    Deleted,
+    DownloadQuery,
+    ImageList,
+    ImageResource,
+    Model,
+    NoQuery,
+    parse,
+    single_values,
+)
+from app.models import Image
+
+blueprint = Blueprint("images", __name__, url_prefix="/api/v1/images")
+blueprint.before_request(identify)
+
+_ONE_IMAGE = (errors.NotOwner, errors.ImageNotFound)
+_JSON_BODY = (errors.IncompleteBody, errors.LengthRequired, errors.ImageTooLarge)
+_DOWNLOAD_HEADERS = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition", "Cache-Control")
+
+
+@blueprint.post("")
+@blueprint.post("/upload")
+@operation(
+    Operation(
+        summary="Upload an image",
+        answers={201: Answer(description="Stored", model=ImageResource, headers=("Location", "ETag"))},
+        query="upload_fields",
+        uploads=True,
+        failures=(
+            errors.IncompleteBody,
+            errors.ChecksumMismatch,
+            errors.LengthRequired,
+            errors.ImageTooLarge,
+            errors.UnsupportedImageType,
+            errors.InvalidImage,
+        ),
+    )
+)
+def upload() -> Response:
+    scope = context()
+    received = read_upload(request, scope.models, scope.settings)
+    with received.spool as spool:
+        image = scope.services.images.upload(caller(), received.fields.new_image(), spool)
+    response = json_response(_resource(image), 201)
+    response.headers["Location"] = url_for("images.download", image_id=image.image_id)
+    response.headers["ETag"] = _version_etag(image)
+    return response
+
+
+@blueprint.get("")
+@operation(
+    Operation(
+        summary="List images",
+        answers={200: Answer(description="A page", model=ImageList, headers=("Link",))},
+        query="list_query",
+        failures=(errors.InvalidCursor, errors.NotOwner),
+    )
+)
+def list_images() -> Response:
+    scope = context()
+    query = parse(scope.models.list_query, single_values(request.args.items(multi=True)))
+    if query.user_id is not None and query.user_id != caller():
+        raise errors.NotOwner("You can list your own images only.")
+    page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
+    response = json_response(
+        ImageList(
+            images=[_resource(image) for image in page.images], count=len(page.images), next_cursor=page.next_cursor
+        )
+    )
+    if page.next_cursor is not None:
+        following = urlencode(request.args.to_dict() | {"cursor": page.next_cursor})
+        response.headers["Link"] = f'<{url_for("images.list_images")}?{following}>; rel="next"'
+    return response
+
+
+@blueprint.get("/<image_id>")
+@operation(
+    Operation(
+        summary="Download an image",
+        answers={
+            200: Answer(
+                description="The image, or with encoding=base64 JSON around it",
+                model=Base64Download,
+                image=True,
+                headers=_DOWNLOAD_HEADERS,
+            ),
+            206: Answer(description="A part of it", image=True, headers=(*_DOWNLOAD_HEADERS, "Content-Range")),
+            302: Answer(description="It lies at the presigned URL", headers=("Location",)),
+            304: Answer(description="The client has it already", headers=("ETag",)),
+        },
+        query=DownloadQuery,
+        failures=(*_ONE_IMAGE, errors.PreconditionFailed, errors.RangeNotSatisfiable),
+    )
+)
+def download(image_id: str) -> Response:
+    scope = context()
+    query = _query(DownloadQuery)
+    image = scope.services.images.get(caller(), image_id)
+    if query.redirect:
+        url, _ = scope.services.storage.download_url(image, scope.services.clock())
+        response = Response(status=302, headers={"Location": url})
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+    if query.encoding == "base64":
+        data = b"".join(scope.services.images.open(image))
+        return json_response(
+            Base64Download(
+                image_id=image.image_id,
+                filename=image.filename,
+                content_type=image.content_type,
+                image_data=base64.b64encode(data).decode(),
+            )
+        )
+    return image_response(request, image, scope.services.images, attachment=query.download)
+
+
+@blueprint.get("/<image_id>/metadata")
+@operation(
+    Operation(
+        summary="Show what is known about an image",
+        answers={200: Answer(description="The image", model=ImageResource, headers=("ETag",))},
+        failures=_ONE_IMAGE,
+    )
+)
+def metadata(image_id: str) -> Response:
+    _query(NoQuery)
+    return _image_answer(context().services.images.get(caller(), image_id))
+
+
+@blueprint.put("/<image_id>")
+@blueprint.patch("/<image_id>")
+@operation(
+    Operation(
+        summary="Edit title, description, location or tags",
+        answers={200: Answer(description="The image as it is now", model=ImageResource, headers=("ETag",))},
+        body="image_edit",
+        failures=(*_ONE_IMAGE, *_JSON_BODY, errors.PreconditionFailed),
+    )
+)
+def edit(image_id: str) -> Response:
+    scope = context()
+    _query(NoQuery)
+    changes = parse(scope.models.image_edit, read_json(request)).changes()
+    image = scope.services.images.update(caller(), image_id, changes, expected_versions=_expected_versions(request))
+    return _image_answer(image)
+
+
+@blueprint.delete("/<image_id>")
+@operation(
+    Operation(
+        summary="Delete an image",
+        answers={200: Answer(description="It is gone", model=Deleted)},
+        failures=_ONE_IMAGE,
+    )
+)
+def delete(image_id: str) -> Response:
+    _query(NoQuery)
+    context().services.images.delete(caller(), image_id)
+    return json_response(Deleted(message="The image was deleted.", image_id=image_id))
+
+
+@blueprint.post("/batch-delete")
+@operation(
+    Operation(
+        summary="Delete up to 100 images",
+        answers={200: Answer(description="What became of each", model=BatchDeleteResults)},
+        body=BatchDelete,
+        failures=_JSON_BODY,
+    )
+)
+def batch_delete() -> Response:
+    _query(NoQuery)
+    wanted = parse(BatchDelete, read_json(request))
+    outcomes = context().services.images.delete_many(caller(), wanted.image_ids)
+    return json_response(
+        BatchDeleteResults(
+            results=[BatchDeleteResult(image_id=image_id, status=status) for image_id, status in outcomes.items()]
+        )
+    )
+
+
+def _query(model: type[Model]) -> Model:
+    return parse(model, single_values(request.args.items(multi=True)))
+
+
+def _resource(image: Image) -> ImageResource:
+    services = context().services
+    return ImageResource.of(image, services.storage.download_url(image, services.clock()))
+
+
+def _image_answer(image: Image) -> Response:
+    response = json_response(_resource(image))
+    response.headers["ETag"] = _version_etag(image)
+    return response
+
+
+def _version_etag(image: Image) -> str:
+    """For If-Match. It is not offered for If-None-Match: the same version comes with ever new URLs."""
+    return f'"{image.version}"'
+
+
+def _expected_versions(request: Request) -> list[int] | None:
+    """The versions that If-Match allows, or None where any will do."""
+    condition = request.if_match
+    if "If-Match" not in request.headers or condition.star_tag:
+        return None
+    return [int(tag) for tag in condition.as_set() if re.fullmatch(r"[0-9]{1,18}", tag)]

@@ -1,0 +1,194 @@
+"""The OpenAPI 3.1 document, made from the models that parse and present and from what the views say.
+
+OpenAPI 3.1 takes JSON Schema as it is, so pydantic's schemas go in unchanged; what is added here
+is the frame around them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from flask import Flask
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
+
+from app import errors
+from app.api.auth import USER_HEADER
+from app.api.context import EXTENSION, Context
+from app.api.operations import Answer, Operation, operation_of
+from app.api.problems import INTERNAL_ERROR, KINDS, MEDIA_TYPE, Kind
+from app.api.schemas import Problem
+from app.models import ContentType
+
+Json = dict[str, Any]
+Mode = Literal["validation", "serialization"]
+
+VERSION = "1.0.0"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_UPLOAD_FORM = "UploadForm"
+_BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
+_SHARED_FAILURES = (errors.InvalidRequest, errors.MissingUser, errors.InvalidUser, errors.BackendUnavailable)
+
+
+def openapi_document(app: Flask) -> Json:
+    """The document of this application, as it is configured."""
+    return _Document(app).build()
+
+
+def routes(app: Flask) -> Iterator[tuple[Rule, Operation | None]]:
+    """Every route with what its view says about itself."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        yield rule, operation_of(app.view_functions[rule.endpoint])
+
+
+class _Document:
+    """One document while it is built: the models that the paths refer to are collected on the way."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._context: Context = app.extensions[EXTENSION]
+        self._models: dict[type[BaseModel], Mode] = {}
+
+    def build(self) -> Json:
+        paths: dict[str, Json] = {}
+        for rule, contract in routes(self._app):
+            if contract is not None:
+                path = re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+                paths.setdefault(path, {}).update(self._path(rule, contract))
+        self._reference(Problem, "serialization")
+        _, schemas = models_json_schema(list(self._models.items()), ref_template="#/components/schemas/{model}")
+        definitions = schemas["$defs"]
+        definitions[_UPLOAD_FORM] = _upload_form(definitions["UploadFields"])
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Image Storage Service",
+                "version": VERSION,
+                "summary": "Stores images and gives them back fast, safely and findable.",
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": "/"}],
+            "paths": paths,
+            "components": {
+                "schemas": definitions,
+                "securitySchemes": {"user": {"type": "apiKey", "in": "header", "name": USER_HEADER}},
+            },
+        }
+
+    def _path(self, rule: Rule, contract: Operation) -> Json:
+        return {
+            method.lower(): self._operation(rule, method, contract)
+            for method in sorted(_METHODS & (rule.methods or set()))
+            # Flask answers HEAD wherever it answers GET; it is worth a word where the headers say something.
+            if method != "HEAD" or any(answer.image for answer in contract.answers.values())
+        }
+
+    def _operation(self, rule: Rule, method: str, contract: Operation) -> Json:
+        group, _, name = rule.endpoint.partition(".")
+        described: Json = {
+            "operationId": f"{name}_{method.lower()}" + ("_alias" if rule.rule.endswith("/upload") else ""),
+            "summary": contract.summary,
+            "tags": [group],
+            "parameters": [*_path_parameters(rule), *self._query_parameters(contract)],
+            "responses": self._responses(method, contract),
+        }
+        if contract.uploads:
+            described["requestBody"] = self._upload_body()
+        elif contract.body is not None:
+            schema = self._reference(contract.body, "validation")
+            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        if contract.identified:
+            described["security"] = [{"user": []}]
+        return described
+
+    def _model(self, model: str | type[BaseModel]) -> type[BaseModel]:
+        found: type[BaseModel] = getattr(self._context.models, model) if isinstance(model, str) else model
+        return found
+
+    def _reference(self, model: str | type[BaseModel], mode: Mode) -> Json:
+        found = self._model(model)
+        self._models[found] = mode
+        return {"$ref": f"#/components/schemas/{found.__name__}"}
+
+    def _query_parameters(self, contract: Operation) -> Iterator[Json]:
+        if contract.query is None:
+            return
+        for name, schema in self._model(contract.query).model_json_schema()["properties"].items():
+            plain = _without_null(schema)
+            parameter = {"name": name, "in": "query", "schema": plain}
+            if contract.uploads:
+                parameter["description"] = "for raw bytes; the other forms carry it in the body"
+            elif description := plain.pop("description", None):
+                parameter["description"] = description
+            yield parameter
+
+    def _upload_body(self) -> Json:
+        self._reference("upload_fields", "validation")
+        json_form = {"schema": self._reference("base64_upload", "validation")}
+        form = {"schema": {"$ref": f"#/components/schemas/{_UPLOAD_FORM}"}}
+        raw = dict.fromkeys([*(kind.value for kind in ContentType), "application/octet-stream"], _BYTES)
+        return {
+            "required": True,
+            "content": {"multipart/form-data": form, "application/json": json_form, **raw},
+        }
+
+    def _responses(self, method: str, contract: Operation) -> Json:
+        responses = {str(status): self._answer(method, answer) for status, answer in contract.answers.items()}
+        codes: dict[int, list[str]] = {}
+        for kind in _kinds(contract):
+            codes.setdefault(kind.status, []).append(kind.code)
+        schema = self._reference(Problem, "serialization")
+        for status, names in codes.items():
+            problem: Json = {"description": ", ".join(names)}
+            if method != "HEAD":
+                problem["content"] = {MEDIA_TYPE: {"schema": schema}}
+            # /ready says what fails in its own words, with a status that is also a failure's.
+            responses.setdefault(str(status), problem)
+        return dict(sorted(responses.items()))
+
+    def _answer(self, method: str, answer: Answer) -> Json:
+        described: Json = {"description": answer.description}
+        content: Json = {}
+        if answer.model is not None:
+            content["application/json"] = {"schema": self._reference(answer.model, "serialization")}
+        if answer.image:
+            content |= dict.fromkeys((kind.value for kind in ContentType), _BYTES)
+        if content and method != "HEAD":
+            described["content"] = content
+        if answer.headers:
+            described["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
+        return described
+
+
+def _kinds(contract: Operation) -> Iterable[Kind]:
+    shared = _SHARED_FAILURES if contract.identified else ()
+    return [*(KINDS[failure] for failure in (*shared, *contract.failures)), INTERNAL_ERROR]
+
+
+def _path_parameters(rule: Rule) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in sorted(rule.arguments)
+    ]
+
+
+def _without_null(schema: Json) -> Json:
+    """The schema of a value that is given: a query parameter is left out instead of being null."""
+    plain = {name: value for name, value in schema.items() if name not in {"anyOf", "title", "default"}}
+    for option in schema.get("anyOf", ()):
+        if option.get("type") != "null":
+            plain |= option
+    if schema.get("default") is not None:
+        plain["default"] = schema["default"]
+    return plain
+
+
+def _upload_form(fields: Json) -> Json:
+    """The multipart form: the fields, and the file beside them."""
+    return {
+        "type": "object",
+        "properties": {"file": _BYTES["schema"]} | fields["properties"],
+        "required": ["file"],
+        "additionalProperties": False,
+    }

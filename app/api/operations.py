@@ -1,0 +1,51 @@
+"""What a view says about itself, beside its code, for the OpenAPI document."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from app.errors import ServiceError
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One successful answer: JSON of a model, an image's bytes, either of them, or nothing."""
+
+    description: str
+    model: type[BaseModel] | None = None
+    image: bool = False
+    headers: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One route's contract. Request models of the application are given by name, others as they are."""
+
+    summary: str
+    answers: Mapping[int, Answer]
+    query: str | type[BaseModel] | None = None
+    body: str | type[BaseModel] | None = None
+    uploads: bool = False
+    """Whether the body is an image, in any of the three forms."""
+    failures: Sequence[type[ServiceError]] = ()
+    """What it may answer beside the failures that every identified route shares."""
+    identified: bool = True
+
+
+def operation(contract: Operation) -> Callable[[View], View]:
+    """Attach the contract to a view."""
+
+    def attach(view: View) -> View:
+        view.operation = contract  # type: ignore[attr-defined]
+        return view
+
+    return attach
+
+
+def operation_of(view: Callable[..., Any]) -> Operation | None:
+    contract: Operation | None = getattr(view, "operation", None)
+    return contract

@@ -1,0 +1,100 @@
+"""Failures as HTTP answers: one table, one format (problem+json, RFC 9457)."""
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import orjson
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from app import errors
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of failure is told: its HTTP status and its code, which never changes."""
+
+    status: int
+    code: str
+
+
+INTERNAL_ERROR = Kind(500, "internal_error")
+
+KINDS: dict[type[errors.ServiceError], Kind] = {
+    errors.InvalidRequest: Kind(400, "invalid_request"),
+    errors.InvalidUser: Kind(400, "invalid_user"),
+    errors.InvalidCursor: Kind(400, "invalid_cursor"),
+    errors.IncompleteBody: Kind(400, "incomplete_body"),
+    errors.ChecksumMismatch: Kind(400, "checksum_mismatch"),
+    errors.MissingUser: Kind(401, "missing_user"),
+    errors.NotOwner: Kind(403, "not_owner"),
+    errors.ImageNotFound: Kind(404, "image_not_found"),
+    errors.LengthRequired: Kind(411, "length_required"),
+    errors.PreconditionFailed: Kind(412, "precondition_failed"),
+    errors.ImageTooLarge: Kind(413, "image_too_large"),
+    errors.UnsupportedImageType: Kind(415, "unsupported_image_type"),
+    errors.RangeNotSatisfiable: Kind(416, "range_not_satisfiable"),
+    errors.InvalidImage: Kind(422, "invalid_image"),
+    errors.BackendUnavailable: Kind(503, "backend_unavailable"),
+}
+
+# What Flask and Werkzeug raise by themselves.
+_FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "image_too_large", 500: "internal_error"}
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(errors.ServiceError, _service_error)
+    app.register_error_handler(HTTPException, _framework_error)
+    app.register_error_handler(Exception, _unexpected_error)
+
+
+def _service_error(error: errors.ServiceError) -> Response:
+    kind = KINDS[type(error)]
+    response = _problem(kind, str(error), error.errors if isinstance(error, errors.InvalidRequest) else ())
+    match error:
+        case errors.BackendUnavailable():
+            log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        case errors.RangeNotSatisfiable():
+            response.headers["Content-Range"] = f"bytes */{error.complete_length}"
+        case errors.MissingUser():
+            # RFC 9110 section 15.5.2 wants a challenge with every 401.
+            response.headers["WWW-Authenticate"] = "X-User-ID"
+    return response
+
+
+def _framework_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:  # a redirect is an exception in Werkzeug, and no failure
+        return Response(error.get_response().get_data(), status, error.get_response().headers)
+    kind = Kind(status, _FRAMEWORK_CODES.get(status, "invalid_request"))
+    response = _problem(kind, error.description or HTTPStatus(status).description)
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            response.headers[name] = value
+    return response
+
+
+def _unexpected_error(error: Exception) -> Response:
+    log.error("unexpected failure", exc_info=error)
+    return _problem(INTERNAL_ERROR, "Something went wrong here. The request_id helps to find out what.")
+
+
+def _problem(kind: Kind, detail: str, fields: tuple[errors.FieldError, ...] = ()) -> Response:
+    body: dict[str, object] = {
+        "type": f"urn:image-storage:problem:{kind.code}",
+        "title": HTTPStatus(kind.status).phrase,
+        "status": kind.status,
+        "detail": detail,
+        "code": kind.code,
+        "request_id": g.request_id,
+    }
+    if fields:
+        body["errors"] = [{"field": item.field, "message": item.message} for item in fields]
+    return Response(orjson.dumps(body), kind.status, mimetype=MEDIA_TYPE)
