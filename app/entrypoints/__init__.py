@@ -1,0 +1,1 @@
+"""Where processes start: the only places that read the environment."""

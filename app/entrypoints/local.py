@@ -1,0 +1,259 @@
+"""`./startup.sh`: the whole service on one machine, started and stopped in the right order.
+
+The emulator first, then bucket and tables, then the web server; at the end the other way round,
+so that the emulator saves its data when nobody changes them any more.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from app.errors import BackendUnavailable
+from app.services import build_services
+from app.services.aws import AWSClientFactory
+from app.services.provision import ProvisionError, provision
+from app.settings import PRODUCTION_STAGE, Settings
+
+_START_SECONDS = 30
+_STOP_SECONDS = 40  # gunicorn lets running requests finish for 30
+_WINDOWS = sys.platform == "win32"
+_EMULATOR_KEY = "test"
+
+
+class StartError(Exception):
+    """The service cannot start, or ended by itself; the text is a line for the person at the terminal."""
+
+
+class _Stopped(BaseException):
+    """A signal asks to stop. It ends whatever is being waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process that was started here."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path | None = None
+
+    def require_running(self) -> None:
+        code = self.process.poll()
+        if code is not None:
+            raise StartError(f"The {self.name} ended with code {code}." + (f" See {self.log}." if self.log else ""))
+
+    def stop(self) -> None:
+        """Ask it to end, and insist after a while."""
+        if self.process.poll() is None:
+            _interrupt(self.process)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            click.echo(f"The {self.name} does not stop; ending it.", err=True)
+            self.process.kill()
+            self.process.wait()
+
+
+def run_local(settings: Settings) -> None:
+    """Serve until a signal comes. Raises StartError where it cannot start, or a part ends by itself."""
+    _take_signals()
+    with ExitStack() as stack:
+        try:
+            _require_free(settings.host, settings.port, "PORT")
+            environment = dict(os.environ)
+            if settings.secret_key is None:
+                environment["SECRET_KEY"] = _kept_secret_key(settings.data_dir)
+            children = []
+            if settings.uses_emulator:
+                click.echo("Starting the embedded AWS emulator ...")
+                children.append(_start_emulator(settings))
+                stack.callback(children[-1].stop)
+            _prepare_stores(settings)
+            click.echo("Starting the web server ...")
+            children.append(_start_server(settings, environment))
+            stack.callback(children[-1].stop)
+            _wait_until_answers(f"{_address(settings)}/health", children[-1])
+            _say_hello(settings)
+            while True:
+                for child in children:
+                    child.require_running()
+                time.sleep(0.2)
+        except _Stopped:
+            click.echo("\nStopping ...")
+        finally:
+            _ignore_signals()
+    click.echo("Stopped. What was stored is kept." if settings.uses_emulator else "Stopped.")
+
+
+def server_command(settings: Settings, *, windows: bool) -> list[str]:
+    """The web server's command line; gunicorn takes the rest from gunicorn.conf.py and does not run on Windows."""
+    if not windows:
+        return [sys.executable, "-m", "gunicorn"]
+    listen, threads = f"{settings.host}:{settings.port}", settings.web_workers * settings.web_threads
+    return [
+        sys.executable,
+        "-m",
+        "waitress",
+        f"--listen={listen}",
+        f"--threads={threads}",
+        "app.entrypoints.wsgi:app",
+    ]
+
+
+def _take_signals() -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _Stopped
+
+    for number in _stop_signals():
+        signal.signal(number, stop)
+
+
+def _ignore_signals() -> None:
+    for number in _stop_signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _stop_signals() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+def _require_free(host: str, port: int, setting: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        if not _WINDOWS:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartError(f"{setting}: cannot listen on {host}:{port} ({error.strerror}).") from error
+
+
+def _kept_secret_key(data_dir: Path) -> str:
+    """The key for local use: made at the first start, so that cursors survive the next."""
+    path = data_dir / "secret-key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+def _start_emulator(settings: Settings) -> _Child:
+    _require_free("127.0.0.1", settings.emulator_port, "EMULATOR_PORT")
+    home = settings.data_dir.resolve() / "emulator"
+    home.mkdir(parents=True, exist_ok=True)
+    key, secret, _ = settings.credentials or (_EMULATOR_KEY, _EMULATOR_KEY, None)
+    environment = {
+        **os.environ,
+        "GATEWAY_PORT": str(settings.emulator_port),
+        "BIND_HOST": "127.0.0.1",
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "MINISTACK_REGION": settings.aws_region,
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(home / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(home / "s3"),
+        "LAMBDA_EXECUTOR": "local",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+    log = home / "emulator.log"
+    with log.open("ab") as output:
+        child = _Child("emulator", _spawn([sys.executable, "-m", "ministack"], environment, output.fileno()), log)
+    try:
+        _wait_until_answers(f"http://127.0.0.1:{settings.emulator_port}/_ministack/health", child)
+    except BaseException:
+        child.stop()
+        raise
+    return child
+
+
+def _start_server(settings: Settings, environment: Mapping[str, str]) -> _Child:
+    return _Child("web server", _spawn(server_command(settings, windows=_WINDOWS), environment, None))
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], output: int | None) -> "subprocess.Popen[bytes]":
+    """Start a child that Ctrl-C at the terminal does not reach: it is stopped from here, in its turn."""
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=not _WINDOWS,
+        creationflags=flags,
+    )
+
+
+def _interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a process to end in the way that lets it clean up."""
+    if sys.platform == "win32":
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        process.terminate()
+
+
+def _wait_until_answers(url: str, child: _Child) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        child.require_running()
+        try:
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of our own
+                return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise StartError(f"The {child.name} does not answer after {_START_SECONDS} s.") from None
+            time.sleep(0.05)
+
+
+def _prepare_stores(settings: Settings) -> None:
+    """Make bucket, table and queue exist; in production they are the deployment's, and only looked at."""
+    if settings.stage != PRODUCTION_STAGE:
+        provision_stores(settings)
+    elif failing := build_services(settings).failing_stores():
+        raise StartError(f"Not ready: {', '.join(failing)}. The log above says why.")
+
+
+def provision_stores(settings: Settings) -> None:
+    """Make bucket, table and queue exist, saying so. Raises StartError."""
+    try:
+        for made in provision(AWSClientFactory(settings), settings):
+            click.echo(f"  {made}")
+    except BackendUnavailable as error:
+        where = settings.endpoint_url or "AWS"
+        raise StartError(f"AWS_ENDPOINT_URL: {error.store} at {where} does not answer.") from error
+    except ProvisionError as error:
+        raise StartError(str(error)) from error
+
+
+def _address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    return f"http://{host}:{settings.port}"
+
+
+def _say_hello(settings: Settings) -> None:
+    address = _address(settings)
+    click.echo(
+        f"\nThe Image Storage Service is ready at {address} (Ctrl-C stops it). Try:\n\n"
+        f"  curl -H 'X-User-ID: alice' -F file=@photo.jpg -F title=Beach {address}/api/v1/images/upload\n\n"
+        f"API: {address}/docs"
+    )

@@ -1,0 +1,16 @@
+"""For WSGI servers: `gunicorn app.entrypoints.wsgi:app`."""
+
+import sys
+
+from app import logs
+from app.api import create_app
+from app.entrypoints.environment import settings_from_environment
+from app.settings import SettingsError
+
+try:
+    settings = settings_from_environment()
+    logs.configure(settings.log_level)
+    app = create_app(settings)
+except SettingsError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(4)  # what gunicorn calls APP_LOAD_ERROR: its parent gives up instead of trying again

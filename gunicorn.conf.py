@@ -1,0 +1,21 @@
+"""How gunicorn serves the app; it reads this file by itself when started beside it."""
+
+from app.entrypoints.environment import settings_from_environment
+
+_settings = settings_from_environment()
+
+wsgi_app = "app.entrypoints.wsgi:app"
+bind = f"{_settings.host}:{_settings.port}"
+# Threads, because a request mostly waits for S3 and DynamoDB; processes, because threads share one
+# interpreter lock. The app is loaded after the fork, so clients and their sockets are never shared.
+worker_class = "gthread"
+workers = _settings.web_workers
+threads = _settings.web_threads
+preload_app = False
+timeout = 30
+graceful_timeout = 30
+keepalive = 75  # longer than the 60 s of common load balancers, so that they close first
+control_socket_disable = True
+accesslog = None  # the app writes one line a request itself
+errorlog = "-"
+loglevel = "warning"

@@ -1,0 +1,67 @@
+@echo off
+rem Starts the Image Storage Service on this machine, with its own AWS emulator unless AWS_ENDPOINT_URL is set.
+rem
+rem   startup.bat               install what is missing, serve on http://127.0.0.1:5000 until Ctrl-C
+rem   startup.bat test [...]    run the test suite; further arguments go to pytest
+rem
+rem Needs Python 3.11 or newer and nothing else. Settings: .env.example
+setlocal
+cd /d "%~dp0"
+
+set "command=%~1"
+if "%command%"=="" set "command=run"
+if "%command%"=="run" goto run
+if "%command%"=="test" goto test
+echo startup.bat: unknown command '%command%'; there are: run (the default), test 1>&2
+exit /b 1
+
+:run
+call :install requirements-local.txt || exit /b 1
+.venv\Scripts\python.exe -m app run
+exit /b %errorlevel%
+
+:test
+call :install requirements-dev.txt || exit /b 1
+set "rest="
+:next
+shift
+if "%~1"=="" goto pytest
+set "rest=%rest% %1"
+goto next
+:pytest
+.venv\Scripts\python.exe -m pytest%rest%
+exit /b %errorlevel%
+
+:install
+if exist .venv\Scripts\python.exe goto requirements
+call :find_python || exit /b 1
+echo Making .venv ...
+%python% -m venv .venv
+if errorlevel 1 (
+    echo startup.bat: cannot make .venv 1>&2
+    exit /b 1
+)
+:requirements
+fc /b "%~1" ".venv\installed-%~1" >nul 2>&1
+if not errorlevel 1 exit /b 0
+echo Installing %~1 ...
+.venv\Scripts\python.exe -m pip install --quiet --disable-pip-version-check --require-hashes -r "%~1"
+if errorlevel 1 (
+    echo startup.bat: cannot install %~1; the lines above say why 1>&2
+    exit /b 1
+)
+copy /y "%~1" ".venv\installed-%~1" >nul
+exit /b 0
+
+:find_python
+for %%c in ("%PYTHON%" "py -3" "python" "python3") do (
+    if not "%%~c"=="" (
+        %%~c -c "import sys; sys.exit(sys.version_info < (3, 11))" >nul 2>&1
+        if not errorlevel 1 (
+            set "python=%%~c"
+            exit /b 0
+        )
+    )
+)
+echo startup.bat: needs Python 3.11 or newer; set PYTHON to one 1>&2
+exit /b 1
