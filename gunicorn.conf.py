@@ -8,7 +8,7 @@ wsgi_app = "app.entrypoints.wsgi:app"
 bind = f"{_settings.host}:{_settings.port}"
 # Threads, because a request mostly waits for S3 and DynamoDB; processes, because threads share one
 # interpreter lock. The app is loaded after the fork, so clients and their sockets are never shared.
-worker_class = "gthread"
+worker_class = "app.entrypoints.gunicorn_worker.ProblemWorker"
 workers = _settings.web_workers
 threads = _settings.web_threads
 preload_app = False
