@@ -1,0 +1,46 @@
+"""The rules of ARCHITECTURE.md that a machine can hold."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from app.api import create_app
+from app.api.openapi import routes
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_dependencies_run_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("app", ("flask", "boto3", "pyvips", "pydantic")),
+        ("app.services", ("flask", "werkzeug", "multipart")),
+        ("app.models", ("flask", "boto3", "pydantic")),
+    ],
+)
+def test_a_room_loads_nothing_that_it_does_not_need(module: str, absent: tuple[str, ...]) -> None:
+    program = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_service_makes_no_client_and_reads_no_environment() -> None:
+    program = (
+        "import boto3, os; boto3.Session = None; os.environ.clear(); "
+        "import app.api, app.services.images, app.entrypoints.cli, app.entrypoints.local"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_every_route_of_the_api_is_described(settings: Settings) -> None:
+    undescribed = {rule.rule for rule, contract in routes(create_app(settings)) if contract is None}
+    assert undescribed == {"/", "/docs", "/docs/<name>"}  # pages, not API

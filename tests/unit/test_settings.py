@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, env_example, load_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_file_names_every_setting_with_its_default() -> None:
+    assert (ROOT / ".env.example").read_text() == env_example()
+
+
+def test_the_example_file_makes_the_default_settings() -> None:
+    assert load_settings({}, env_file=ROOT / ".env.example") == Settings()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("PORT=5001\nLOG_LEVEL=DEBUG\n")
+    loaded = load_settings({"PORT": "5002", "UNRELATED": "1"}, env_file=file)
+    assert (loaded.port, loaded.log_level) == (5002, "DEBUG")
+
+
+def test_an_empty_value_is_the_default() -> None:
+    assert load_settings({"PORT": "", "AWS_ENDPOINT_URL": ""}) == Settings()
+
+
+def test_an_unknown_name_in_the_file_is_an_error_that_suggests_the_right_one(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("MAX_UPLOAD_BYTE=5\nNONSENSE=1\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, env_file=file)
+    assert str(caught.value).splitlines() == [
+        "MAX_UPLOAD_BYTE in .env is not a setting; did you mean MAX_UPLOAD_BYTES?",
+        "NONSENSE in .env is not a setting",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"PORT": "70000"}, "PORT: "),
+        ({"PORT": "web"}, "PORT: "),
+        ({"AWS_ENDPOINT_URL": "localhost:4566"}, "AWS_ENDPOINT_URL: must start with http"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY: "),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: "),
+        ({"DEFAULT_LIST_LIMIT": "50", "MAX_LIST_LIMIT": "20"}, "DEFAULT_LIST_LIMIT is above"),
+        ({"AWS_ACCESS_KEY_ID": "key"}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together"),
+        ({"STAGE": "production"}, "SECRET_KEY is needed"),
+    ],
+)
+def test_an_invalid_setting_is_named(environ: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{problem}"):
+        load_settings(environ)
+
+
+def test_secrets_do_not_show() -> None:
+    secret = "correct-horse-battery-staple-0123456789"
+    loaded = load_settings({"SECRET_KEY": secret, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": secret})
+    assert secret not in repr(loaded)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"SECRET_KEY": secret, "PORT": "none"})
+    assert secret not in str(caught.value)
+
+
+def test_local_use_goes_to_the_emulator_with_its_credentials() -> None:
+    local = load_settings({"EMULATOR_PORT": "4599"})
+    assert local.uses_emulator
+    assert local.endpoint_url == "http://127.0.0.1:4599"
+    assert local.credentials == ("test", "test", None)
+    assert local.keeps_records
+
+
+def test_an_endpoint_replaces_the_emulator() -> None:
+    localstack = load_settings({"AWS_ENDPOINT_URL": "http://localhost:4566/"})
+    assert not localstack.uses_emulator
+    assert localstack.endpoint_url == "http://localhost:4566"
+
+
+def test_production_goes_to_aws_with_the_chain_of_credentials() -> None:
+    production = load_settings({"STAGE": "production", "SECRET_KEY": "k" * 32, "AWS_ENDPOINT_URL": ""})
+    assert production.endpoint_url is None
+    assert production.credentials is None
+    assert not production.keeps_records
+    assert load_settings({"METADATA_RECORDS": "false"}).keeps_records is False
+
+
+def test_given_credentials_are_used() -> None:
+    given = load_settings({"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "token"})
+    assert given.credentials == ("id", "key", "token")
+
+
+def test_origins_are_separated_by_commas() -> None:
+    loaded = load_settings({"BUCKET_CORS_ORIGINS": "https://a.example, https://b.example/"})
+    assert loaded.bucket_cors_origins == ("https://a.example", "https://b.example")

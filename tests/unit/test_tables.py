@@ -1,0 +1,52 @@
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.models import ContentType, Image, Status, normalised_title
+from app.services.tables import from_item, title_key, to_item
+
+IMAGE = Image(
+    image_id="f47ac10b-58cc-4372-a567-0e02b2c3d479",
+    user_id="alice",
+    object_key="images/alice/f47ac10b-58cc-4372-a567-0e02b2c3d479.jpg",
+    filename="beach.jpg",
+    title="Beach",
+    description=None,
+    location=None,
+    tags=("sea", "sunset"),
+    content_type=ContentType.JPEG,
+    file_size=1,
+    width=2,
+    height=3,
+    sha256="0" * 64,
+    status=Status.UPLOADED,
+    created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    updated_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC),
+    version=1,
+)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_an_image_survives_the_way_through_its_row(status: Status) -> None:
+    for title in ("Beach", None):
+        image = dataclasses.replace(IMAGE, status=status, title=title, tags=() if title is None else IMAGE.tags)
+        assert from_item(to_item(image)) == image
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.UPLOADED])
+def test_an_unfinished_row_has_no_key_of_any_index(status: Status) -> None:
+    item = to_item(dataclasses.replace(IMAGE, status=status))
+    assert not {"created_at", "title_key"} & item.keys()
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=200), st.text(st.characters(codec="utf-8"), max_size=200))
+def test_title_keys_sort_by_title_in_code_points(one: str, other: str) -> None:
+    first, second = sorted((one, other), key=normalised_title)
+    assert title_key(first, IMAGE.created_at).encode() <= title_key(second, IMAGE.created_at).encode()
+
+
+def test_a_title_that_grows_when_folded_still_fits_a_sort_key() -> None:
+    assert len(title_key("\u0390" * 200, IMAGE.created_at).encode()) <= 1024
