@@ -1,0 +1,62 @@
+"""The contract's tests know the service by HTTP only, and run against two of them:
+
+`in-process`, the application on moto, quick and exact to debug; and `server`, the real thing under
+gunicorn, on the embedded emulator or on whatever AWS_ENDPOINT_URL names. Tests that need what moto
+or an in-process call cannot give ask for `server` by name.
+"""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from moto import mock_aws
+
+from app.api import create_app
+from app.services.aws import AWSClientFactory
+from app.services.provision import provision
+from app.settings import Settings
+from tests.server import RunningService
+
+Connect = Callable[[str | None], httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def in_process(settings: Settings) -> Iterator[Connect]:
+    with mock_aws():
+        list(provision(AWSClientFactory(settings), settings))
+        app = create_app(settings)
+
+        def connect(user_id: str | None) -> httpx.Client:
+            headers = {"X-User-ID": user_id} if user_id else {}
+            transport = httpx.WSGITransport(app, raise_app_exceptions=True)
+            return httpx.Client(base_url="http://in-process", headers=headers, transport=transport)
+
+        yield connect
+
+
+@pytest.fixture(params=["in-process", "server"])
+def connect(request: pytest.FixtureRequest) -> Connect:
+    """Makes a client of the service for a user, or for nobody."""
+    if request.param == "in-process":
+        made: Connect = request.getfixturevalue("in_process")
+        return made
+    service: RunningService = request.getfixturevalue("server")
+    return service.client
+
+
+@pytest.fixture
+def api(connect: Connect, user: str) -> Iterator[httpx.Client]:
+    with connect(user) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(connect: Connect) -> Iterator[httpx.Client]:
+    with connect("stranger") as client:
+        yield client
+
+
+@pytest.fixture
+def nobody(connect: Connect) -> Iterator[httpx.Client]:
+    with connect(None) as client:
+        yield client
