@@ -1,0 +1,183 @@
+"""`python -m app run`, which is what ./startup.sh does once everything is installed."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.entrypoints.local import server_command
+from tests.conftest import test_settings
+from tests.contract.steps import IMAGES, upload
+from tests.samples import picture_of_bytes
+from tests.server import ROOT, RunningService, free_port, run_to_its_end
+
+embedded_only = pytest.mark.skipif(
+    bool(os.environ.get("AWS_ENDPOINT_URL")), reason="AWS_ENDPOINT_URL is set, so no embedded emulator is started"
+)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    running = RunningService(tmp_path / "data").start()
+    yield running
+    if running.process and running.process.poll() is None:
+        running.stop()
+
+
+@embedded_only
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningService, how: signal.Signals) -> None:
+    data = picture_of_bytes(500_000, seed=5)
+    with service.client("alice") as api:
+        image = upload(api, data, title="Beach")
+        upload(api)
+        cursor = api.get(IMAGES, params={"limit": 1}).json()["next_cursor"]
+    assert service.stop(how) == 0
+    assert "Stopped. What was stored is kept." in service.output()
+    assert_nothing_listens(service)
+    service.start()
+    with service.client("alice") as api:
+        assert (
+            api.get(IMAGES, params={"limit": 1, "cursor": cursor}).json()["images"][0]["image_id"] == image["image_id"]
+        )
+        assert api.get(f"{IMAGES}/{image['image_id']}").content == data
+
+
+@embedded_only
+def test_when_a_part_ends_by_itself_the_rest_is_stopped_and_the_exit_code_tells(service: RunningService) -> None:
+    os.kill(child_pid(service, "ministack"), signal.SIGTERM)
+    assert service.wait() == 1
+    assert "The emulator ended with code" in service.output()
+    assert_nothing_listens(service)
+
+
+def test_a_stop_lets_running_requests_finish(service: RunningService) -> None:
+    data = picture_of_bytes(1_000_000)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        head = (
+            f"POST {IMAGES} HTTP/1.1\r\nHost: x\r\nX-User-ID: alice\r\nContent-Type: image/png\r\n"
+            f"Content-Length: {len(data)}\r\nConnection: close\r\n\r\n"
+        )
+        connection.sendall(head.encode() + data[:1000])
+        assert service.process is not None
+        deadline = time.monotonic() + 10
+        service.process.send_signal(signal.SIGTERM)
+        while "Stopping" not in service.output():
+            assert time.monotonic() < deadline
+        connection.sendall(data[1000:])
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 201")
+    assert service.wait() == 0
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = run_to_its_end(tmp_path, PORT=str(port))
+    assert code == 1
+    assert output == f"Error: PORT: cannot listen on 127.0.0.1:{port} (Address already in use).\n"
+
+
+@embedded_only
+def test_an_emulator_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, output = run_to_its_end(tmp_path, EMULATOR_PORT=str(taken.getsockname()[1]))
+    assert code == 1
+    assert "EMULATOR_PORT: cannot listen" in output
+
+
+def test_an_endpoint_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
+    code, output = run_to_its_end(tmp_path, AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
+    assert code == 1
+    assert output.startswith("Error: AWS_ENDPOINT_URL: s3 at http://127.0.0.1:")
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"WEB_WORKERS": "none"}, "Error: WEB_WORKERS: "),
+        ({"STAGE": "production"}, "Error: SECRET_KEY is needed"),
+    ],
+)
+def test_an_invalid_setting_is_one_clear_line(tmp_path: Path, settings: dict[str, str], line: str) -> None:
+    code, output = run_to_its_end(tmp_path, **settings)
+    assert code == 1
+    assert output.startswith(line)
+    assert output.count("\n") == 1
+
+
+def test_in_production_nothing_is_created(tmp_path: Path, server: RunningService) -> None:
+    code, output = run_to_its_end(
+        tmp_path, STAGE="production", SECRET_KEY="k" * 32, AWS_ENDPOINT_URL=server.endpoint_url
+    )
+    assert code == 1
+    assert "Error: Not ready: s3, dynamodb." in output
+
+
+def test_the_stores_can_be_made_without_starting_anything(tmp_path: Path, server: RunningService) -> None:
+    environment = server.environment | {"AWS_ENDPOINT_URL": server.endpoint_url}
+    for _ in range(2):
+        made = subprocess.run(
+            server.python("-m", "app", "provision"),
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        name = server.environment["S3_BUCKET"]
+        assert made.stdout.split() == ["bucket", name, "table", name, "queue", name]
+
+
+def test_waitress_serves_the_same_app(tmp_path: Path, server: RunningService) -> None:
+    """What ./startup.bat runs on Windows, where gunicorn does not."""
+    port = free_port()
+    command = server_command(test_settings(port=port, web_workers=1), windows=True)
+    environment = server.environment | {
+        "AWS_ENDPOINT_URL": server.endpoint_url,
+        "SECRET_KEY": "k" * 32,
+        "PORT": str(port),
+    }
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until_healthy(f"http://127.0.0.1:{port}")
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", headers={"X-User-ID": "waitress"}, trust_env=False
+            ) as api:
+                data = picture_of_bytes(2_000_000)
+                image = upload(api, data)
+                assert api.get(f"{IMAGES}/{image['image_id']}").content == data
+                pieces = (data[start : start + 9999] for start in range(0, len(data), 9999))
+                assert api.post(IMAGES, content=pieces, headers={"Content-Type": "image/png"}).status_code == 201
+        finally:
+            process.terminate()
+
+
+def wait_until_healthy(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if httpx.get(f"{url}/health", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "does not answer"
+
+
+def assert_nothing_listens(service: RunningService) -> None:
+    for port in (service.port, int(service.environment["EMULATOR_PORT"])):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def child_pid(service: RunningService, name: str) -> int:
+    """The child of the service whose command line has this word in it (Linux)."""
+    assert service.process is not None
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    return next(int(pid) for pid in children if name in Path(f"/proc/{pid}/cmdline").read_text())
