@@ -16,7 +16,7 @@ check:  ## lint, types, import rules, container files
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(python) -m importlinter.cli lint
+	.venv/bin/lint-imports --no-logo
 	$(python) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint deploy/Dockerfile
 
