@@ -13,6 +13,7 @@ import httpx
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
+ENVIRONMENT = dict(os.environ)  # as it was given to the tests: moto puts credentials of its own into it
 
 
 def free_port() -> int:
@@ -33,7 +34,7 @@ class RunningService:
         self.port = int(settings.get("PORT", free_port()))
         name = f"test-{uuid.uuid4().hex[:12]}"
         self.environment = {
-            **os.environ,
+            **ENVIRONMENT,
             "PORT": str(self.port),
             "EMULATOR_PORT": str(free_port()),
             "DATA_DIR": str(data_dir),
@@ -48,7 +49,11 @@ class RunningService:
     @property
     def endpoint_url(self) -> str:
         """Where its AWS answers."""
-        return os.environ.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{self.environment['EMULATOR_PORT']}"
+        return self.environment.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{self.environment['EMULATOR_PORT']}"
+
+    @property
+    def has_embedded_emulator(self) -> bool:
+        return not self.environment.get("AWS_ENDPOINT_URL")
 
     @property
     def url(self) -> str:

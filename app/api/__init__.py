@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 
 from app import logs
 from app.api import docs, health, images, problems
+from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context
 from app.api.schemas import request_models
 from app.services import Services, build_services
@@ -43,6 +44,8 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        discard_rest(request)
     response.headers[REQUEST_ID_HEADER] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     log.log(

@@ -10,6 +10,7 @@ import hashlib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _MAX_FORM_BYTES = 256 * 1024  # of a multipart body beside the file: fields, par
 _MAX_FORM_PARTS = 100
 _PIECE_BYTES = 64 * 1024
 _BASE64_PIECE = 64 * 1024  # a multiple of 4, so that each piece decodes by itself
+_DISCARD_BYTES = 64 * 1024 * 1024
+_DISCARD_SECONDS = 5
 _TAGS = frozenset({"tags"})
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
 _SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
@@ -217,6 +220,28 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
         yield piece
     if announced is not None and (received < announced or _more_follows(request)):
         raise IncompleteBody
+
+
+def discard_rest(request: Request) -> None:
+    """Take in, within limits, what is left of a refused body, so that the client gets to read why.
+
+    A client that is still sending when gunicorn closes the connection sees a reset instead of the
+    answer. Servers that read whole bodies themselves need no help.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None:
+        return
+    stream, patience = request.environ["wsgi.input"], connection.gettimeout()
+    deadline = time.monotonic() + _DISCARD_SECONDS
+    discarded = 0
+    # Whatever a bad chunk or a lost connection raises, the answer is decided; the server closes after it.
+    with suppress(Exception):
+        while discarded < _DISCARD_BYTES and (left := deadline - time.monotonic()) > 0:
+            connection.settimeout(left)
+            if not (piece := stream.read(_PIECE_BYTES)):
+                break
+            discarded += len(piece)
+    connection.settimeout(patience)
 
 
 def _more_follows(request: Request) -> bool:
