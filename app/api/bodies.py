@@ -32,6 +32,7 @@ _PIECE_BYTES = 64 * 1024
 _BASE64_PIECE = 64 * 1024  # a multiple of 4, so that each piece decodes by itself
 _DISCARD_BYTES = 64 * 1024 * 1024
 _DISCARD_SECONDS = 5
+_EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
 _TAGS = frozenset({"tags"})
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
 _SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
@@ -218,7 +219,10 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
         if received > max_bytes:
             raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
         yield piece
-    if announced is not None and (received < announced or _more_follows(request)):
+    if announced is not None and received < announced:
+        raise IncompleteBody
+    if announced is not None and _more_follows(request):
+        stream.failed = True  # gunicorn's word for "do not read another request from this connection"
         raise IncompleteBody
 
 
@@ -234,11 +238,15 @@ def discard_rest(request: Request) -> None:
     stream, patience = request.environ["wsgi.input"], connection.gettimeout()
     deadline = time.monotonic() + _DISCARD_SECONDS
     discarded = 0
+    read = stream.read
     # Whatever a bad chunk or a lost connection raises, the answer is decided; the server closes after it.
     with suppress(Exception):
         while discarded < _DISCARD_BYTES and (left := deadline - time.monotonic()) > 0:
             connection.settimeout(left)
-            if not (piece := stream.read(_PIECE_BYTES)):
+            piece = read(_PIECE_BYTES)
+            if not piece and stream.failed and read == stream.read:
+                read, deadline = connection.recv, time.monotonic() + _EXCESS_SECONDS
+            elif not piece:
                 break
             discarded += len(piece)
     connection.settimeout(patience)
