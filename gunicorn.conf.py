@@ -1,11 +1,17 @@
 """How gunicorn serves the app; it reads this file by itself when started beside it."""
 
-from app.entrypoints.environment import settings_from_environment
+import sys
 
-_settings = settings_from_environment()
+from app.entrypoints.environment import settings_from_environment
+from app.settings import SettingsError
+
+try:
+    _settings = settings_from_environment()
+except SettingsError as error:
+    sys.exit(str(error))
 
 wsgi_app = "app.entrypoints.wsgi:app"
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.address
 # Threads, because a request mostly waits for S3 and DynamoDB; processes, because threads share one
 # interpreter lock. The app is loaded after the fork, so clients and their sockets are never shared.
 worker_class = "app.entrypoints.gunicorn_worker.ProblemWorker"

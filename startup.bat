@@ -36,7 +36,7 @@ exit /b %errorlevel%
 if exist .venv\Scripts\python.exe goto requirements
 call :find_python || exit /b 1
 echo Making .venv ...
-%python% -m venv .venv
+"%python%" %version% -m venv .venv
 if errorlevel 1 (
     echo startup.bat: cannot make .venv 1>&2
     exit /b 1
@@ -54,14 +54,23 @@ copy /y "%~1" ".venv\installed-%~1" >nul
 exit /b 0
 
 :find_python
-for %%c in ("%PYTHON%" "py -3" "python" "python3") do (
-    if not "%%~c"=="" (
-        %%~c -c "import sys; sys.exit(sys.version_info < (3, 11))" >nul 2>&1
-        if not errorlevel 1 (
-            set "python=%%~c"
-            exit /b 0
-        )
-    )
+rem The launcher "py" needs -3, the others no option.
+set "version="
+if defined PYTHON (
+    call :is_new_enough "%PYTHON%" && exit /b 0
+    goto too_old
 )
+set "version=-3"
+call :is_new_enough py && exit /b 0
+set "version="
+call :is_new_enough python && exit /b 0
+call :is_new_enough python3 && exit /b 0
+:too_old
 echo startup.bat: needs Python 3.11 or newer; set PYTHON to one 1>&2
 exit /b 1
+
+:is_new_enough
+"%~1" %version% -c "import sys; sys.exit(sys.version_info < (3, 11))" >nul 2>&1
+if errorlevel 1 exit /b 1
+set "python=%~1"
+exit /b 0

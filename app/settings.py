@@ -126,6 +126,11 @@ class Settings(BaseModel):
     ] = 3600
 
     @property
+    def address(self) -> str:
+        """Host and port as one text; an IPv6 host stands in brackets (RFC 3986 section 3.2.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def uses_emulator(self) -> bool:
         """Whether the embedded emulator stands in for AWS."""
         return self.stage == LOCAL_STAGE and self.aws_endpoint_url is None

@@ -27,6 +27,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """The WSGI application. It makes no connection before the first request; raises SettingsError."""
     app = Flask("app.api", static_folder=None)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
     app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
     app.before_request(_begin)
     app.after_request(_finish)

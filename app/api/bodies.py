@@ -32,6 +32,7 @@ _PIECE_BYTES = 64 * 1024
 _BASE64_PIECE = 64 * 1024  # a multiple of 4, so that each piece decodes by itself
 _DISCARD_BYTES = 64 * 1024 * 1024
 _DISCARD_SECONDS = 5
+_STALL_SECONDS = 20  # without a byte, after which a client no longer holds a thread
 _EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
 _TAGS = frozenset({"tags"})
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
@@ -102,7 +103,7 @@ def _read_multipart(request: Request, models: RequestModels, spool: Spool) -> Up
             for event in parser.parse(piece):
                 form.take(event)
     except MultipartError as error:
-        raise InvalidRequest(f"The multipart body is malformed: {error}.") from error
+        raise InvalidRequest("The multipart body is malformed.") from error
     try:
         parser.close()
     except MultipartError as error:
@@ -206,6 +207,8 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     if announced is not None and announced > max_bytes:
         raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
     stream = request.environ["wsgi.input"]
+    if (connection := request.environ.get("gunicorn.socket")) is not None:
+        connection.settimeout(_STALL_SECONDS)  # gunicorn has none of its own and sets it anew for each request
     received = 0
     while announced is None or received < announced:
         wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
@@ -239,14 +242,13 @@ def discard_rest(request: Request) -> None:
     deadline = time.monotonic() + _DISCARD_SECONDS
     discarded = 0
     read = stream.read
+    if stream.failed:  # stalled, broken, or followed by more: what comes now is not the announced body
+        read, deadline = connection.recv, time.monotonic() + _EXCESS_SECONDS
     # Whatever a bad chunk or a lost connection raises, the answer is decided; the server closes after it.
     with suppress(Exception):
         while discarded < _DISCARD_BYTES and (left := deadline - time.monotonic()) > 0:
             connection.settimeout(left)
-            piece = read(_PIECE_BYTES)
-            if not piece and stream.failed and read == stream.read:
-                read, deadline = connection.recv, time.monotonic() + _EXCESS_SECONDS
-            elif not piece:
+            if not (piece := read(_PIECE_BYTES)):
                 break
             discarded += len(piece)
     connection.settimeout(patience)
@@ -255,8 +257,8 @@ def discard_rest(request: Request) -> None:
 def _more_follows(request: Request) -> bool:
     """Whether bytes lie behind the announced end of the body.
 
-    They would be read as the next request. A client may not send one before it has the answer to a
-    POST (RFC 9112 section 9.3.2), so they are the rest of a body that is longer than it said.
+    They would be read as the next request. A client should not send one before it has the answer to a
+    request like these (RFC 9112 section 9.3.2), so they are the rest of a body that is longer than it said.
     Only gunicorn lets us look.
     """
     connection = request.environ.get("gunicorn.socket")
@@ -265,9 +267,14 @@ def _more_follows(request: Request) -> bool:
     unreader = getattr(getattr(request.environ["wsgi.input"], "reader", None), "unreader", None)
     if unreader is not None and unreader.buf.getbuffer().nbytes:
         return True
-    with suppress(OSError):  # nothing there: BlockingIOError
-        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    return False
+    patience = connection.gettimeout()
+    connection.settimeout(0)  # with a time-out, Python waits before it looks
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except OSError:  # nothing there: BlockingIOError
+        return False
+    finally:
+        connection.settimeout(patience)
 
 
 def _digests(request: Request) -> list[bytes]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from flask import Request, Response
-from werkzeug.http import http_date
+from werkzeug.http import http_date, parse_date
 
 from app.errors import PreconditionFailed, RangeNotSatisfiable
 from app.models import Image
@@ -59,10 +59,18 @@ def _last_modified(image: Image) -> datetime:
     return image.created_at.replace(microsecond=0)
 
 
+def _date(request: Request, name: str) -> datetime | None:
+    """A date from a header; one that is not valid counts as absent (section 13.1.3)."""
+    try:
+        return parse_date(request.headers.get(name))
+    except OverflowError:  # werkzeug's parser passes absurd years and offsets on
+        return None
+
+
 def _precondition_fails(request: Request, image: Image, changed_at: datetime) -> bool:
     if request.if_match:
         return not request.if_match.contains(_etag(image))
-    since = request.if_unmodified_since
+    since = _date(request, "If-Unmodified-Since")
     return since is not None and changed_at > since
 
 
@@ -70,7 +78,7 @@ def _is_current(request: Request, image: Image, changed_at: datetime) -> bool:
     """Whether the client has these bytes already. If-None-Match wins over the date (section 13.2.2)."""
     if request.if_none_match:
         return request.if_none_match.contains_weak(_etag(image))
-    since = request.if_modified_since
+    since = _date(request, "If-Modified-Since")
     return since is not None and changed_at <= since
 
 
@@ -83,7 +91,10 @@ def _wanted_range(request: Request, image: Image, changed_at: datetime) -> tuple
     wanted = request.range
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
         return None
-    condition = request.if_range
+    try:
+        condition = request.if_range
+    except OverflowError:
+        return None
     if condition.etag is not None and request.headers["If-Range"].strip() != f'"{_etag(image)}"':
         return None
     if condition.date is not None and condition.date != changed_at:

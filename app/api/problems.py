@@ -71,8 +71,6 @@ def _service_error(error: errors.ServiceError) -> Response:
 
 def _framework_error(error: HTTPException) -> Response:
     status = error.code or 500
-    if status < 400:  # a redirect is an exception in Werkzeug, and no failure
-        return Response(error.get_response().get_data(), status, error.get_response().headers)
     kind = Kind(status, _FRAMEWORK_CODES.get(status, "invalid_request"))
     response = _problem(kind, error.description or HTTPStatus(status).description)
     for name, value in error.get_headers():

@@ -31,7 +31,6 @@ from app.models import (
     ImageChanges,
     ImageFilter,
     NewImage,
-    Status,
     cleaned_filename,
     normalised_tags,
     parsed_timestamp,
@@ -238,7 +237,7 @@ class ImageResource(Response):
     width: Annotated[int, Field(description="pixels as seen")]
     height: Annotated[int, Field(description="pixels as seen")]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    status: Status
+    status: Literal["UPLOADED"]
     created_at: str
     updated_at: str
     version: int
@@ -262,7 +261,7 @@ class ImageResource(Response):
             width=image.width,
             height=image.height,
             sha256=image.sha256,
-            status=image.status,
+            status="UPLOADED",
             created_at=rfc3339(image.created_at),
             updated_at=rfc3339(image.updated_at),
             version=image.version,

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -101,12 +102,12 @@ def server_command(settings: Settings, *, windows: bool) -> list[str]:
     """The web server's command line; gunicorn takes the rest from gunicorn.conf.py and does not run on Windows."""
     if not windows:
         return [sys.executable, "-m", "gunicorn"]
-    listen, threads = f"{settings.host}:{settings.port}", settings.web_workers * settings.web_threads
+    threads = settings.web_workers * settings.web_threads
     return [
         sys.executable,
         "-m",
         "waitress",
-        f"--listen={listen}",
+        f"--listen={settings.address}",
         f"--threads={threads}",
         "app.entrypoints.wsgi:app",
     ]
@@ -145,9 +146,10 @@ def _kept_secret_key(data_dir: Path) -> str:
     path = data_dir / "secret-key"
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor, whole = tempfile.mkstemp(dir=data_dir)  # readable by its owner alone
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
+        Path(whole).replace(path)
     return path.read_text()
 
 
@@ -234,7 +236,9 @@ def _prepare_stores(settings: Settings) -> None:
 
 
 def provision_stores(settings: Settings) -> None:
-    """Make bucket, table and queue exist, saying so. Raises StartError."""
+    """Make bucket, table and queue exist, saying so. Raises StartError, and always in production."""
+    if settings.stage == PRODUCTION_STAGE:
+        raise StartError("STAGE: in production the stores are made by the deployment, not from here.")
     try:
         for made in provision(AWSClientFactory(settings), settings):
             click.echo(f"  {made}")
@@ -246,8 +250,9 @@ def provision_stores(settings: Settings) -> None:
 
 
 def _address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared
-    return f"http://{host}:{settings.port}"
+    """Where the service is reached from here: "all interfaces" is no address to call."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    return f"http://{settings.model_copy(update={'host': reachable}).address}"
 
 
 def _say_hello(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from app.errors import BackendUnavailable
 from app.models import Clock, utc_now
@@ -40,7 +40,7 @@ class Services:
 def _succeeded(store: str, answer: Future[None]) -> bool:
     try:
         answer.result()
-    except (BackendUnavailable, ClientError) as error:
+    except (BackendUnavailable, ClientError, BotoCoreError) as error:
         log.warning("store not ready", extra={"store": store, "cause": str(error)})
         return False
     return True

@@ -11,8 +11,10 @@ from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectionError,
+    CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     ResponseStreamingError,
 )
 
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 1
 _BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
 
+_UNREACHABLE = (
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
+    ResponseStreamingError,
+)
 _TEMPORARY = frozenset(
     {
         "InternalError",
@@ -149,5 +159,5 @@ def translated(store: str) -> Iterator[None]:
         if error_code(error) in _TEMPORARY or status >= 500:
             raise BackendUnavailable(store) from error
         raise
-    except (ConnectionError, HTTPClientError, IncompleteReadError, ResponseStreamingError) as error:
+    except _UNREACHABLE as error:
         raise BackendUnavailable(store) from error

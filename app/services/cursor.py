@@ -23,7 +23,7 @@ class CursorSigner:
 
     def sign(self, position: tuple[str, ...], *, scope: str) -> str:
         payload = orjson.dumps(position)
-        return base64.urlsafe_b64encode(self._mac(payload, scope) + payload).rstrip(b"=").decode()
+        return _as_text(self._mac(payload, scope) + payload)
 
     def verify(self, cursor: str, *, scope: str) -> tuple[str, ...]:
         """The position in the cursor. Raises InvalidCursor unless it was signed for this scope."""
@@ -31,6 +31,8 @@ class CursorSigner:
             raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError) as error:
             raise InvalidCursor from error
+        if _as_text(raw) != cursor:  # other spellings of the same bytes are alterations too
+            raise InvalidCursor
         mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(payload, scope)):
             raise InvalidCursor
@@ -39,3 +41,7 @@ class CursorSigner:
 
     def _mac(self, payload: bytes, scope: str) -> bytes:
         return hmac.digest(self._key, scope.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]
+
+
+def _as_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -60,7 +60,9 @@ class ImageService:
     def upload(self, user_id: str, new: NewImage, spool: Spool) -> Image:
         """Check the bytes, store them, and return the image.
 
-        Raises UnsupportedImageType, InvalidImage or BackendUnavailable; then nothing is visible.
+        Raises UnsupportedImageType or InvalidImage, and then nothing was stored; or
+        BackendUnavailable, and then nothing is visible, unless it was the answer to the very last
+        write that got lost, each time it was tried.
         """
         facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
         image_id, now = self._new_id(), self._clock()
@@ -90,7 +92,7 @@ class ImageService:
             self._storage.put_record(uploaded)
         try:
             self._metadata.replace(pending, uploaded)
-        except RowChanged as error:  # given up as abandoned, after an upload of extraordinary length
+        except RowChanged as error:  # someone deleted it before it was finished
             raise BackendUnavailable("dynamodb") from error
         log.info("image uploaded", extra={"image_id": image_id, "bytes": spool.size})
         return uploaded
@@ -148,6 +150,7 @@ class ImageService:
 
         With `expected_versions`, raises PreconditionFailed unless the image has one of them.
         Without, the edit is applied on top of whatever others write at the same time.
+        BackendUnavailable may also mean that the row was written but not its record: repeat the edit.
         """
         for attempt in range(_MAX_ATTEMPTS):
             image = self.get(user_id, image_id)

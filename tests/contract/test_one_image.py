@@ -148,6 +148,9 @@ def test_what_the_client_does_not_have_is_sent(api: httpx.Client, path: str) -> 
         {"If-None-Match": '"other"'},
         {"If-Modified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"},
         {"If-Modified-Since": "nonsense"},
+        {"If-Modified-Since": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"},
+        {"If-Unmodified-Since": "Mon, 01 Jan 2020 00:00:00 +9999999999999"},
+        {"If-Range": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Range": "bytes=0-1"},
         {"If-None-Match": '"other"', "If-Modified-Since": modified},
     ):
         assert api.get(path, headers=headers).status_code == 200, headers

@@ -16,7 +16,7 @@ def test_a_cursor_gives_back_its_position(position: list[str], scope: str) -> No
 @given(st.data())
 def test_a_cursor_with_any_character_changed_is_refused(data: st.DataObject) -> None:
     cursor = signer.sign(("2026-01-02T03:04:05.678901Z", "id"), scope="alice")
-    place = data.draw(st.integers(0, len(cursor) - 2))  # the last character has bits that mean nothing
+    place = data.draw(st.integers(0, len(cursor) - 1))
     other = data.draw(st.characters(exclude_characters=cursor[place]))
     with pytest.raises(InvalidCursor):
         signer.verify(cursor[:place] + other + cursor[place + 1 :], scope="alice")
