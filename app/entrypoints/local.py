@@ -90,7 +90,7 @@ def run_local(settings: Settings) -> None:
             while True:
                 for child in children:
                     child.require_running()
-                time.sleep(0.2)
+                time.sleep(0.2)  # a signal ends this wait at once
         except _Stopped:
             click.echo("\nStopping ...")
         finally:

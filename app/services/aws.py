@@ -121,7 +121,7 @@ class AWSClientFactory:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        # S3's client type stands for all: the overloads of boto3.Session.client take literals only.
+        # boto3's type stubs know a service by a literal name only; s3(), dynamodb() and sqs() give the types back.
         return self._boto3_session().client(
             service,  # type: ignore[call-overload]
             endpoint_url=self._settings.endpoint_url,

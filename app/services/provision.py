@@ -47,7 +47,7 @@ def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
         # us-east-1 is the one region that may not be named (Amazon S3 API Reference, "CreateBucket").
         if settings.aws_region == "us-east-1":
             s3.create_bucket(Bucket=bucket)
-        else:
+        else:  # the type stubs list the regions of their day, a setting may name a newer one
             s3.create_bucket(
                 Bucket=bucket,
                 CreateBucketConfiguration={"LocationConstraint": settings.aws_region},  # type: ignore[typeddict-item]
