@@ -49,9 +49,21 @@ _EXTENSIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an image that was uploaded straight to the bucket is not accepted, as a failure of the API says it."""
+
+    code: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image as the service knows it. Sizes in bytes and pixels, times in UTC."""
+    """One image as the service knows it. Sizes in bytes and pixels, times in UTC.
+
+    Until it is UPLOADED, type, size and checksum are what the client announced, width and height
+    are not known, and `expires_at` says when an upload straight to the bucket is given up.
+    """
 
     image_id: str
     user_id: str
@@ -63,13 +75,15 @@ class Image:
     tags: tuple[str, ...]
     content_type: ContentType
     file_size: int
-    width: int
-    height: int
-    sha256: str
+    width: int | None
+    height: int | None
+    sha256: str | None
     status: Status
     created_at: datetime
     updated_at: datetime
     version: int
+    expires_at: datetime | None = None
+    rejection: Rejection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from app import logs
 from app.api import docs, health, images, problems
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context
-from app.api.schemas import request_models
+from app.api.request_models import request_models
 from app.services import Services, build_services
 from app.settings import Settings
 

@@ -20,7 +20,8 @@ import orjson
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.api.schemas import RequestModels, UploadFields, parse, single_values
+from app.api.parsing import parse, single_values
+from app.api.request_models import RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
 from app.spool import Spool

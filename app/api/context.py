@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from app.api.schemas import RequestModels
+from app.api.request_models import RequestModels
 from app.services import Services
 from app.settings import Settings
 

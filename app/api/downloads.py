@@ -51,6 +51,7 @@ def _bytes_response(image: Image, images: ImageService, byte_range: tuple[int, i
 
 
 def _etag(image: Image) -> str:
+    assert image.sha256 is not None  # every finished image has one
     return image.sha256
 
 

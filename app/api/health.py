@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from app.api.context import context
 from app.api.operations import Answer, Operation, operation
 from app.api.presenting import json_response
-from app.api.schemas import Health, Limits, Readiness
+from app.api.response_models import Health, Limits, Readiness
 from app.models import ContentType
 
 blueprint = Blueprint("health", __name__)

@@ -12,20 +12,16 @@ from app.api.bodies import read_json, read_upload
 from app.api.context import context
 from app.api.downloads import image_response
 from app.api.operations import Answer, Operation, operation
-from app.api.presenting import json_response
-from app.api.schemas import (
+from app.api.parsing import Model, parse, single_values
+from app.api.presenting import image_resource, json_response, version_etag
+from app.api.request_models import BatchDelete, DownloadQuery, NoQuery
+from app.api.response_models import (
     Base64Download,
-    BatchDelete,
     BatchDeleteResult,
     BatchDeleteResults,
     Deleted,
-    DownloadQuery,
     ImageList,
     ImageResource,
-    Model,
-    NoQuery,
-    parse,
-    single_values,
 )
 from app.models import Image
 
@@ -60,9 +56,9 @@ def upload() -> Response:
     received = read_upload(request, scope.models, scope.settings)
     with received.spool as spool:
         image = scope.services.images.upload(caller(), received.fields.new_image(), spool)
-    response = json_response(_resource(image), 201)
+    response = json_response(image_resource(image), 201)
     response.headers["Location"] = url_for("images.download", image_id=image.image_id)
-    response.headers["ETag"] = _version_etag(image)
+    response.headers["ETag"] = version_etag(image)
     return response
 
 
@@ -83,7 +79,9 @@ def list_images() -> Response:
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
     response = json_response(
         ImageList(
-            images=[_resource(image) for image in page.images], count=len(page.images), next_cursor=page.next_cursor
+            images=[image_resource(image) for image in page.images],
+            count=len(page.images),
+            next_cursor=page.next_cursor,
         )
     )
     if page.next_cursor is not None:
@@ -143,7 +141,7 @@ def download(image_id: str) -> Response:
 )
 def metadata(image_id: str) -> Response:
     _query(NoQuery)
-    return _image_answer(context().services.images.get(caller(), image_id))
+    return _image_answer(context().services.images.describe(caller(), image_id))
 
 
 @blueprint.put("/<image_id>")
@@ -202,20 +200,10 @@ def _query(model: type[Model]) -> Model:
     return parse(model, single_values(request.args.items(multi=True)))
 
 
-def _resource(image: Image) -> ImageResource:
-    services = context().services
-    return ImageResource.of(image, services.storage.download_url(image, services.clock()))
-
-
 def _image_answer(image: Image) -> Response:
-    response = json_response(_resource(image))
-    response.headers["ETag"] = _version_etag(image)
+    response = json_response(image_resource(image))
+    response.headers["ETag"] = version_etag(image)
     return response
-
-
-def _version_etag(image: Image) -> str:
-    """For If-Match. It is not offered for If-None-Match: the same version comes with ever new URLs."""
-    return f'"{image.version}"'
 
 
 def _expected_versions(request: Request) -> list[int] | None:

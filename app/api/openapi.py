@@ -18,7 +18,7 @@ from app.api.auth import USER_HEADER
 from app.api.context import EXTENSION, Context
 from app.api.operations import Answer, Operation, operation_of
 from app.api.problems import INTERNAL_ERROR, KINDS, MEDIA_TYPE, Kind
-from app.api.schemas import Problem
+from app.api.response_models import Problem
 from app.models import ContentType
 
 Json = dict[str, Any]

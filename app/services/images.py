@@ -97,9 +97,16 @@ class ImageService:
         log.info("image uploaded", extra={"image_id": image_id, "bytes": spool.size})
         return uploaded
 
+    def describe(self, user_id: str, image_id: str) -> Image:
+        """The user's image, finished or not. Raises ImageNotFound (also while it is deleted) or NotOwner."""
+        image = self.owned(user_id, image_id)
+        if image.status is Status.DELETING:
+            raise ImageNotFound
+        return image
+
     def get(self, user_id: str, image_id: str) -> Image:
         """The user's finished image. Raises ImageNotFound or NotOwner."""
-        image = self._owned(user_id, image_id)
+        image = self.describe(user_id, image_id)
         if image.status is not Status.UPLOADED:
             raise ImageNotFound
         return image
@@ -207,7 +214,7 @@ class ImageService:
 
     def _mark_deleting(self, user_id: str, image_id: str) -> Image:
         for attempt in range(_MAX_ATTEMPTS):
-            image = self._owned(user_id, image_id)
+            image = self.owned(user_id, image_id)
             if image.status is Status.DELETING:
                 return image
             marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
@@ -224,7 +231,7 @@ class ImageService:
             raise ImageNotFound
         log.info("image deleted", extra={"image_id": image.image_id})
 
-    def _owned(self, user_id: str, image_id: str) -> Image:
+    def owned(self, user_id: str, image_id: str) -> Image:
         """The one place that decides who may see or touch an image."""
         if not is_image_id(image_id):
             raise ImageNotFound

@@ -8,7 +8,7 @@ only while an image is UPLOADED. So a list never reads an unfinished row, let al
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from app.models import ContentType, Image, Status, normalised_title, parsed_timestamp, rfc3339
+from app.models import ContentType, Image, Rejection, Status, normalised_title, parsed_timestamp, rfc3339
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
@@ -77,17 +77,21 @@ def to_item(image: Image) -> Item:
         "filename": {"S": image.filename},
         "content_type": {"S": image.content_type.value},
         "file_size": {"N": str(image.file_size)},
-        "width": {"N": str(image.width)},
-        "height": {"N": str(image.height)},
-        "sha256": {"S": image.sha256},
         "status": {"S": image.status.value},
         "created_at" if listed else "unlisted_created_at": {"S": rfc3339(image.created_at)},
         "updated_at": {"S": rfc3339(image.updated_at)},
         "version": {"N": str(image.version)},
     }
-    for name in ("title", "description", "location"):
+    for name in ("title", "description", "location", "sha256"):
         if (value := getattr(image, name)) is not None:
             item[name] = {"S": value}
+    for name in ("width", "height"):
+        if (value := getattr(image, name)) is not None:
+            item[name] = {"N": str(value)}
+    if image.expires_at is not None:
+        item["expires_at"] = {"S": rfc3339(image.expires_at)}
+    if image.rejection is not None:
+        item["rejection"] = {"M": {"code": {"S": image.rejection.code}, "detail": {"S": image.rejection.detail}}}
     if image.tags:
         item["tags"] = {"L": [{"S": tag} for tag in image.tags]}
     if listed and image.title is not None:
@@ -109,14 +113,28 @@ def from_item(item: Item) -> Image:
         tags=tuple(tag["S"] for tag in item["tags"]["L"]) if "tags" in item else (),
         content_type=ContentType(item["content_type"]["S"]),
         file_size=int(item["file_size"]["N"]),
-        width=int(item["width"]["N"]),
-        height=int(item["height"]["N"]),
-        sha256=item["sha256"]["S"],
+        width=_number(item, "width"),
+        height=_number(item, "height"),
+        sha256=_text(item, "sha256"),
         status=Status(item["status"]["S"]),
         created_at=parsed_timestamp(created_at["S"]),
         updated_at=parsed_timestamp(item["updated_at"]["S"]),
         version=int(item["version"]["N"]),
+        expires_at=parsed_timestamp(item["expires_at"]["S"]) if "expires_at" in item else None,
+        rejection=_rejection(item),
     )
+
+
+def _rejection(item: Item) -> Rejection | None:
+    if "rejection" not in item:
+        return None
+    reason = item["rejection"]["M"]
+    return Rejection(reason["code"]["S"], reason["detail"]["S"])
+
+
+def _number(item: Item, name: str) -> int | None:
+    value = item.get(name)
+    return int(value["N"]) if value else None
 
 
 def _text(item: Item, name: str) -> str | None:

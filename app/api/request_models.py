@@ -1,40 +1,26 @@
-"""The shapes that clients send and get. The OpenAPI document is made from these same classes.
+"""The shapes that clients send. The OpenAPI document is made from these same classes.
 
-Request models depend on the settings (how long may a title be?), so they are made per application
-by `request_models`; the classes here say what the rest of the code sees. A response model names
-all that is shown, so nothing else can leak.
+They depend on the settings (how long may a title be?), so they are made per application by
+`request_models`; the classes here say what the rest of the code sees.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    WithJsonSchema,
-    create_model,
-)
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
+from app.api.parsing import Request, split_tags
 from app.errors import FieldError, InvalidRequest
 from app.models import (
-    ContentType,
-    DeleteOutcome,
-    Image,
     ImageChanges,
     ImageFilter,
     NewImage,
     cleaned_filename,
     normalised_tags,
     parsed_timestamp,
-    rfc3339,
 )
 from app.settings import Settings
 
@@ -42,17 +28,6 @@ from app.settings import Settings
 def _blank_as_none(value: object) -> object:
     """Forms send an empty field for "nothing"."""
     return None if isinstance(value, str) and not value.strip() else value
-
-
-def split_tags(text: str) -> list[Any]:
-    """Tags written as a JSON array, or separated by commas."""
-    if text.lstrip().startswith("["):
-        try:
-            parsed: list[Any] = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise PydanticCustomError("tags", "starts like a JSON array but is none") from error
-        return parsed
-    return [part for part in text.split(",") if part.strip()]
 
 
 def _bare_name(value: object) -> object:
@@ -79,12 +54,6 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "description": "an RFC 3339 time, or a date (midnight UTC)"}),
 ]
-
-
-class Request(BaseModel):
-    """Base of what clients send: unknown members are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ImageEdit(Request):
@@ -214,168 +183,3 @@ def request_models(settings: Settings) -> RequestModels:
         base64_upload=create_model("Base64Upload", __base__=Base64Upload, **texts_with_name, metadata=metadata),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
     )
-
-
-class Response(BaseModel):
-    """Base of what clients get."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class ImageResource(Response):
-    """An image as its owner sees it."""
-
-    image_id: str
-    user_id: str
-    filename: str
-    title: str | None
-    description: str | None
-    location: str | None
-    tags: list[str]
-    content_type: ContentType
-    file_size: Annotated[int, Field(description="bytes")]
-    width: Annotated[int, Field(description="pixels as seen")]
-    height: Annotated[int, Field(description="pixels as seen")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    status: Literal["UPLOADED"]
-    created_at: str
-    updated_at: str
-    version: int
-    download_url: Annotated[str, Field(description="presigned; needs no identity")]
-    url_expires_at: str
-
-    @classmethod
-    def of(cls, image: Image, download: tuple[str, datetime]) -> "ImageResource":
-        url, expires_at = download
-        # Built from our own values, so not validated again: a list shows a hundred of them.
-        return cls.model_construct(
-            image_id=image.image_id,
-            user_id=image.user_id,
-            filename=image.filename,
-            title=image.title,
-            description=image.description,
-            location=image.location,
-            tags=list(image.tags),
-            content_type=image.content_type,
-            file_size=image.file_size,
-            width=image.width,
-            height=image.height,
-            sha256=image.sha256,
-            status="UPLOADED",
-            created_at=rfc3339(image.created_at),
-            updated_at=rfc3339(image.updated_at),
-            version=image.version,
-            download_url=url,
-            url_expires_at=rfc3339(expires_at),
-        )
-
-
-class ImageList(Response):
-    images: list[ImageResource]
-    count: Annotated[int, Field(description="images on this page")]
-    next_cursor: str | None
-
-
-class Base64Download(Response):
-    image_id: str
-    filename: str
-    content_type: ContentType
-    image_data: Annotated[str, Field(description="base64")]
-
-
-class Deleted(Response):
-    message: str
-    image_id: str
-
-
-class BatchDeleteResult(Response):
-    image_id: str
-    status: DeleteOutcome
-
-
-class BatchDeleteResults(Response):
-    results: list[BatchDeleteResult]
-
-
-class Health(Response):
-    status: Literal["healthy"]
-
-
-class Readiness(Response):
-    status: Literal["ready", "unavailable"]
-    checks: dict[str, Literal["ok", "failing"]]
-
-
-class Limits(Response):
-    """What this service accepts. Sizes in bytes, lengths in characters."""
-
-    max_upload_bytes: int
-    max_image_pixels: int
-    content_types: list[ContentType]
-    max_title_length: int
-    max_description_length: int
-    max_location_length: int
-    max_filename_length: int
-    max_tags: int
-    max_tag_length: int
-    default_list_limit: int
-    max_list_limit: int
-    upload_routes: Annotated[
-        list[Literal["multipart", "raw", "base64"]], Field(description="the forms in which images can be uploaded")
-    ]
-
-
-class FieldProblem(Response):
-    field: str
-    message: str
-
-
-class Problem(Response):
-    """Any failure (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str
-    errors: list[FieldProblem] | None = None
-
-
-Model = TypeVar("Model", bound=Request)
-
-
-def parse(model: type[Model], values: Mapping[str, object]) -> Model:
-    """The values as a model. Raises InvalidRequest that names each field which is not right."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise InvalidRequest(errors=_field_errors(error)) from error
-
-
-def single_values(pairs: Iterable[tuple[str, str]], *, lists: frozenset[str] = frozenset()) -> dict[str, object]:
-    """Form fields or query parameters as a mapping; those named in `lists` may be given repeatedly.
-
-    Raises InvalidRequest where another is given twice.
-    """
-    values: dict[str, object] = {}
-    for name, value in pairs:
-        if name in lists:
-            try:
-                so_far = values.setdefault(name, [])
-                assert isinstance(so_far, list)
-                so_far += split_tags(value)
-            except PydanticCustomError as error:
-                raise InvalidRequest(errors=[FieldError(name, error.message())]) from error
-        elif name in values:
-            raise InvalidRequest(errors=[FieldError(name, "is given more than once")])
-        else:
-            values[name] = value
-    return values
-
-
-def _field_errors(error: ValidationError) -> list[FieldError]:
-    return [
-        FieldError(".".join(str(part) for part in item["loc"]), item["msg"])
-        for item in error.errors(include_input=False, include_url=False)
-    ]

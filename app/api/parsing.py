@@ -1,0 +1,66 @@
+"""From what a client wrote to a request model, or to an InvalidRequest that names each wrong field."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
+
+from app.errors import FieldError, InvalidRequest
+
+
+class Request(BaseModel):
+    """Base of what clients send: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=Request)
+
+
+def parse(model: type[Model], values: Mapping[str, object]) -> Model:
+    """The values as a model. Raises InvalidRequest that names each field which is not right."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InvalidRequest(errors=_field_errors(error)) from error
+
+
+def split_tags(text: str) -> list[Any]:
+    """Tags written as a JSON array, or separated by commas."""
+    if text.lstrip().startswith("["):
+        try:
+            parsed: list[Any] = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise PydanticCustomError("tags", "starts like a JSON array but is none") from error
+        return parsed
+    return [part for part in text.split(",") if part.strip()]
+
+
+def single_values(pairs: Iterable[tuple[str, str]], *, lists: frozenset[str] = frozenset()) -> dict[str, object]:
+    """Form fields or query parameters as a mapping; those named in `lists` may be given repeatedly.
+
+    Raises InvalidRequest where another is given twice.
+    """
+    values: dict[str, object] = {}
+    for name, value in pairs:
+        if name in lists:
+            try:
+                so_far = values.setdefault(name, [])
+                assert isinstance(so_far, list)
+                so_far += split_tags(value)
+            except PydanticCustomError as error:
+                raise InvalidRequest(errors=[FieldError(name, error.message())]) from error
+        elif name in values:
+            raise InvalidRequest(errors=[FieldError(name, "is given more than once")])
+        else:
+            values[name] = value
+    return values
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    return [
+        FieldError(".".join(str(part) for part in item["loc"]), item["msg"])
+        for item in error.errors(include_input=False, include_url=False)
+    ]

@@ -1,0 +1,154 @@
+"""The shapes that clients get. The OpenAPI document is made from these same classes.
+
+A model names all that is shown, so nothing else can leak.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.models import ContentType, DeleteOutcome, Image, Status, rfc3339
+
+
+class Response(BaseModel):
+    """Base of what clients get."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+PublicStatus = Literal[Status.PENDING_UPLOAD, Status.UPLOADED, Status.REJECTED]
+
+
+class Reason(Response):
+    """Why an image was not accepted: the code and the words that the API would have refused it with."""
+
+    code: str
+    detail: str
+
+
+class ImageResource(Response):
+    """An image as its owner sees it."""
+
+    image_id: str
+    user_id: str
+    filename: str
+    title: str | None
+    description: str | None
+    location: str | None
+    tags: list[str]
+    content_type: ContentType
+    file_size: Annotated[int, Field(description="bytes")]
+    width: Annotated[int | None, Field(description="pixels as seen")]
+    height: Annotated[int | None, Field(description="pixels as seen")]
+    sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")]
+    status: PublicStatus
+    created_at: str
+    updated_at: str
+    version: int
+    download_url: Annotated[str | None, Field(description="presigned; needs no identity")]
+    url_expires_at: str | None
+    rejection: Annotated[
+        Reason | None, Field(description="only where the status is REJECTED", exclude_if=lambda reason: reason is None)
+    ] = None
+
+    @classmethod
+    def of(cls, image: Image, download: tuple[str, datetime] | None) -> "ImageResource":
+        """`download` is the presigned URL and when it expires; None while there are no bytes to give."""
+        assert image.status is not Status.DELETING  # nobody is shown those
+        uploaded = image.status is Status.UPLOADED
+        url, expires_at = download or (None, None)
+        # Built from our own values, so not validated again: a list shows a hundred of them.
+        return cls.model_construct(
+            image_id=image.image_id,
+            user_id=image.user_id,
+            filename=image.filename,
+            title=image.title,
+            description=image.description,
+            location=image.location,
+            tags=list(image.tags),
+            content_type=image.content_type,
+            file_size=image.file_size,
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256 if uploaded else None,
+            status=image.status,
+            created_at=rfc3339(image.created_at),
+            updated_at=rfc3339(image.updated_at),
+            version=image.version,
+            download_url=url,
+            url_expires_at=rfc3339(expires_at) if expires_at else None,
+            rejection=Reason(code=image.rejection.code, detail=image.rejection.detail) if image.rejection else None,
+        )
+
+
+class ImageList(Response):
+    images: list[ImageResource]
+    count: Annotated[int, Field(description="images on this page")]
+    next_cursor: str | None
+
+
+class Base64Download(Response):
+    image_id: str
+    filename: str
+    content_type: ContentType
+    image_data: Annotated[str, Field(description="base64")]
+
+
+class Deleted(Response):
+    message: str
+    image_id: str
+
+
+class BatchDeleteResult(Response):
+    image_id: str
+    status: DeleteOutcome
+
+
+class BatchDeleteResults(Response):
+    results: list[BatchDeleteResult]
+
+
+class Health(Response):
+    status: Literal["healthy"]
+
+
+class Readiness(Response):
+    status: Literal["ready", "unavailable"]
+    checks: dict[str, Literal["ok", "failing"]]
+
+
+class Limits(Response):
+    """What this service accepts. Sizes in bytes, lengths in characters."""
+
+    max_upload_bytes: int
+    max_image_pixels: int
+    content_types: list[ContentType]
+    max_title_length: int
+    max_description_length: int
+    max_location_length: int
+    max_filename_length: int
+    max_tags: int
+    max_tag_length: int
+    default_list_limit: int
+    max_list_limit: int
+    upload_routes: Annotated[
+        list[Literal["multipart", "raw", "base64"]], Field(description="the forms in which images can be uploaded")
+    ]
+
+
+class FieldProblem(Response):
+    field: str
+    message: str
+
+
+class Problem(Response):
+    """Any failure (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] | None = None
