@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
-from typing import TypedDict
+from itertools import islice
+from typing import Literal, TypedDict
 from urllib.parse import quote
+
+from app.text import folded, words
 
 Clock = Callable[[], datetime]
 
@@ -26,6 +29,10 @@ class Status(StrEnum):
     UPLOADED = "UPLOADED"
     REJECTED = "REJECTED"
     DELETING = "DELETING"
+
+
+PublicStatus = Literal[Status.PENDING_UPLOAD, Status.UPLOADED, Status.REJECTED]
+"""What a client may see; one that is being deleted is gone for everybody."""
 
 
 class ContentType(StrEnum):
@@ -106,18 +113,76 @@ class ImageChanges(TypedDict, total=False):
     tags: tuple[str, ...]
 
 
+class TagMatch(StrEnum):
+    ANY = "any"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
-    """Which of a user's images to list, and in which order of `created_at`."""
+    """Which of a user's images to list, all conditions at once, and in which order.
 
+    The order is that of `created_at`, or with `title_prefix` that of the title and then the time;
+    `descending` turns either around. `tags` are as `normalised_tags` makes them, `words` as
+    `search_words` does, and every other text is compared folded.
+    """
+
+    status: Status = Status.UPLOADED
     content_type: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-    newest_first: bool = True
+    title: str | None = None
+    title_prefix: str | None = None
+    title_contains: str | None = None
+    filename: str | None = None
+    location: str | None = None
+    tags: tuple[str, ...] = ()
+    tag_match: TagMatch = TagMatch.ANY
+    words: tuple[str, ...] = ()
+    descending: bool = True
 
     def accepts(self, image: Image) -> bool:
-        """Whether the image passes what the index does not already guarantee."""
-        return self.content_type is None or image.content_type == self.content_type
+        """Whether the image passes. This decides, whichever index the image was found by."""
+        return (
+            image.status is self.status
+            and (self.content_type is None or image.content_type == self.content_type)
+            and (self.created_after is None or image.created_at >= self.created_after)
+            and (self.created_before is None or image.created_at < self.created_before)
+            and self._accepts_texts(image)
+            and self._accepts_tags(image)
+            and (not self.words or set(self.words) <= set(image_words(image)))
+        )
+
+    def _accepts_texts(self, image: Image) -> bool:
+        title = None if image.title is None else normalised_title(image.title)
+        return (
+            (self.title is None or title == normalised_title(self.title))
+            and (
+                self.title_prefix is None
+                or (title is not None and title.startswith(normalised_title(self.title_prefix)))
+            )
+            and _occurs(self.title_contains, image.title)
+            and _occurs(self.filename, image.filename)
+            and _occurs(self.location, image.location)
+        )
+
+    def _accepts_tags(self, image: Image) -> bool:
+        if not self.tags:
+            return True
+        matches = (tag in image.tags for tag in self.tags)
+        return any(matches) if self.tag_match is TagMatch.ANY else all(matches)
+
+
+@dataclass(slots=True, kw_only=True)
+class QueryCost:
+    """What a list cost: its way and the work of the stores, for people who want to know."""
+
+    index: str = ""
+    lists: tuple[str, ...] = ()
+    rows_read: int = 0
+    postings_read: int = 0
+    read_units: float = 0.0
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +191,7 @@ class Page:
 
     images: tuple[Image, ...]
     next_cursor: str | None
+    cost: QueryCost
 
 
 class DeleteOutcome(StrEnum):
@@ -159,14 +225,31 @@ def record_key(image: Image) -> str:
 
 def normalised_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Trimmed, case-folded, in Unicode's NFC form, without duplicates, in the order given."""
-    folded = (unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag.strip()).casefold()) for tag in tags)
-    return tuple(dict.fromkeys(folded))
+    return tuple(dict.fromkeys(folded(tag.strip()) for tag in tags))
 
 
 def normalised_title(title: str) -> str:
     """The form in which titles are compared and sorted: case-folded, control characters as spaces."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
-    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in folded)
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in folded(title))
+
+
+MAX_IMAGE_WORDS = 40
+"""Words by which one image can be found: its first different ones, the long description last."""
+
+
+def image_words(image: Image) -> tuple[str, ...]:
+    """The words by which the image is found."""
+    texts = (image.title, *image.tags, image.location, image.filename, image.description)
+    return tuple(islice(dict.fromkeys(words(text for text in texts if text)), MAX_IMAGE_WORDS))
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """The different words of what somebody searches for; empty where it holds none."""
+    return tuple(dict.fromkeys(words([text])))
+
+
+def _occurs(part: str | None, text: str | None) -> bool:
+    return part is None or (text is not None and folded(part) in folded(text))
 
 
 def cleaned_filename(filename: str) -> str | None:

@@ -92,6 +92,10 @@ class Settings(BaseModel):
     images_table: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of the metadata")] = (
         "images-metadata"
     )
+    postings_table: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of the tags and words by which images are found"),
+    ] = "image-postings"
     uploads_queue: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_-]{1,75}$", description="queue of the bucket's events")
     ] = "image-uploads"
@@ -117,7 +121,7 @@ class Settings(BaseModel):
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
     max_filename_length: Annotated[Count, Field(le=255, description="most characters of a filename")] = 255
     max_tag_length: Annotated[Count, Field(le=255, description="most characters of a tag")] = 50
-    max_tags: Annotated[Count, Field(le=100, description="tags of one image")] = 20
+    max_tags: Annotated[Count, Field(le=50, description="tags of one image")] = 20
     default_list_limit: Annotated[Count, Field(description="images on a page where the client does not say")] = 10
     max_list_limit: Annotated[Count, Field(le=1000, description="most images on a page")] = 100
     max_list_candidates: Annotated[Count, Field(description="images that one list request may look at")] = 2000

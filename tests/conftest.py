@@ -70,7 +70,7 @@ test_settings.__test__ = False  # type: ignore[attr-defined]
 def own_settings() -> Settings:
     """Settings with a bucket and a table that no other test knows."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    return test_settings(s3_bucket=name, images_table=name)
+    return test_settings(s3_bucket=name, images_table=name, postings_table=f"{name}-postings")
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ class RunningService:
             "DATA_DIR": str(data_dir),
             "S3_BUCKET": name,
             "IMAGES_TABLE": name,
+            "POSTINGS_TABLE": f"{name}-postings",
             "UPLOADS_QUEUE": name,
             **settings,
         }

@@ -20,7 +20,7 @@ import orjson
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.api.parsing import parse, single_values
+from app.api.parsing import TAGS, parse, single_values
 from app.api.request_models import RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
@@ -35,7 +35,6 @@ _DISCARD_BYTES = 64 * 1024 * 1024
 _DISCARD_SECONDS = 5
 _STALL_SECONDS = 20  # without a byte, after which a client no longer holds a thread
 _EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
-_TAGS = frozenset({"tags"})
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
 _SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
 
@@ -79,7 +78,7 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
 
 
 def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
-    values = single_values(request.args.items(multi=True), lists=_TAGS)
+    values = single_values(request.args.items(multi=True), lists=TAGS)
     fields = parse(models.upload_fields, values)
     digests = _digests(request)
     for piece in _pieces(request, spool.max_bytes):
@@ -148,7 +147,7 @@ class _Form:
         """The fields. Raises InvalidRequest where no file came with them."""
         if self._filename is None:
             raise InvalidRequest("Send the image in the form field file.", errors=[FieldError("file", "is missing")])
-        return {"filename": self._filename} | single_values(self._fields, lists=_TAGS)
+        return {"filename": self._filename} | single_values(self._fields, lists=TAGS)
 
     def _begin(self, part: MultipartSegment) -> None:
         self._part, self._text = part, bytearray()

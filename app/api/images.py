@@ -12,7 +12,7 @@ from app.api.bodies import read_json, read_upload
 from app.api.context import context
 from app.api.downloads import image_response
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import Model, parse, single_values
+from app.api.parsing import TAGS, Model, parse, single_values
 from app.api.presenting import image_resource, json_response, version_etag
 from app.api.request_models import BatchDelete, DownloadQuery, NoQuery
 from app.api.response_models import (
@@ -22,6 +22,7 @@ from app.api.response_models import (
     Deleted,
     ImageList,
     ImageResource,
+    Plan,
 )
 from app.models import Image
 
@@ -73,7 +74,7 @@ def upload() -> Response:
 )
 def list_images() -> Response:
     scope = context()
-    query = parse(scope.models.list_query, single_values(request.args.items(multi=True)))
+    query = parse(scope.models.list_query, single_values(request.args.items(multi=True), lists=TAGS))
     if query.user_id is not None and query.user_id != caller():
         raise errors.NotOwner("You can list your own images only.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
@@ -82,10 +83,12 @@ def list_images() -> Response:
             images=[image_resource(image) for image in page.images],
             count=len(page.images),
             next_cursor=page.next_cursor,
+            plan=Plan.of(page.cost) if query.explain else None,
         )
     )
     if page.next_cursor is not None:
-        following = urlencode(request.args.to_dict() | {"cursor": page.next_cursor})
+        parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
+        following = urlencode([*parameters, ("cursor", page.next_cursor)])
         response.headers["Link"] = f'<{url_for("images.list_images")}?{following}>; rel="next"'
     return response
 

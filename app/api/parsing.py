@@ -9,6 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError, InvalidRequest
 
+TAGS = frozenset({"tags"})
+"""The field that may be given repeatedly."""
+
 
 class Request(BaseModel):
     """Base of what clients send: unknown members are refused."""

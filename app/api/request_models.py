@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import Request, split_tags
@@ -18,11 +18,19 @@ from app.models import (
     ImageChanges,
     ImageFilter,
     NewImage,
+    PublicStatus,
+    Status,
+    TagMatch,
     cleaned_filename,
     normalised_tags,
     parsed_timestamp,
+    search_words,
 )
 from app.settings import Settings
+
+_MAX_WANTED_TAGS = 20
+_MAX_WANTED_WORDS = 10
+_MAX_WANTED_TEXT = 1000  # characters
 
 
 def _blank_as_none(value: object) -> object:
@@ -49,6 +57,25 @@ def _moment(value: object) -> object:
         raise PydanticCustomError("timestamp", "{problem}", {"problem": str(error)}) from error
 
 
+def _wanted_tags(tags: list[str]) -> list[str]:
+    wanted = list(normalised_tags(tags))
+    if "" in wanted or not wanted:
+        raise PydanticCustomError("tags", "holds an empty tag")
+    if len(wanted) > _MAX_WANTED_TAGS:
+        raise PydanticCustomError("tags", "may hold {most} tags at most", {"most": _MAX_WANTED_TAGS})
+    return wanted
+
+
+def _with_words(text: str) -> str:
+    found = len(search_words(text))
+    if found == 0:
+        raise PydanticCustomError("words", "holds no word: nothing with a letter or a digit")
+    if found > _MAX_WANTED_WORDS:
+        raise PydanticCustomError("words", "may hold {most} different words at most", {"most": _MAX_WANTED_WORDS})
+    return text
+
+
+WantedText = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_WANTED_TEXT)]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
@@ -109,21 +136,63 @@ class ListQuery(Request):
     """How to list images; all conditions must hold."""
 
     user_id: Annotated[str | None, Field(description="if given, must be the caller")] = None
+    tags: Annotated[
+        Annotated[list[WantedText], AfterValidator(_wanted_tags)] | None,
+        BeforeValidator(_tag_list),
+        Field(description="separated by commas, or repeated; see tag_match"),
+    ] = None
+    tag_match: Annotated[Literal["any", "all"], Field(description="how many of the tags an image must have")] = "any"
+    title: Annotated[
+        Annotated[WantedText, StringConstraints(strip_whitespace=True)] | None,
+        Field(description="the whole title, in any case"),
+    ] = None
+    title_prefix: Annotated[
+        WantedText | None, Field(description="how the title starts, in any case; orders the list by title")
+    ] = None
+    title_contains: Annotated[WantedText | None, Field(description="a part of the title, in any case")] = None
+    filename: Annotated[WantedText | None, Field(description="a part of the filename, in any case")] = None
+    location: Annotated[WantedText | None, Field(description="a part of the location, in any case")] = None
+    q: Annotated[
+        Annotated[WantedText, AfterValidator(_with_words)] | None,
+        Field(description="words that all occur in title, description, filename, location or tags"),
+    ] = None
     content_type: Annotated[str | None, Field(description="exactly this type")] = None
     created_after: Annotated[Moment | None, Field(description="not before this moment")] = None
     created_before: Annotated[Moment | None, Field(description="before this moment")] = None
-    status: Literal["UPLOADED"] = "UPLOADED"
-    order: Annotated[Literal["asc", "desc"], Field(description="by created_at")] = "desc"
+    status: PublicStatus = Status.UPLOADED
+    order: Annotated[
+        Literal["asc", "desc"] | None, Field(description="by created_at, desc if not given; with title_prefix asc")
+    ] = None
     limit: int
     cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None
+    explain: Annotated[bool, Field(description="show how the images were found, and what it cost")] = False
 
     def filter(self) -> ImageFilter:
+        ascending = self.order == "asc" or (self.order is None and self.title_prefix is not None)
         return ImageFilter(
+            status=self.status,
             content_type=self.content_type,
             created_after=self.created_after,
             created_before=self.created_before,
-            newest_first=self.order == "desc",
+            title=self.title,
+            title_prefix=self.title_prefix,
+            title_contains=self.title_contains,
+            filename=self.filename,
+            location=self.location,
+            tags=tuple(self.tags or ()),
+            tag_match=TagMatch(self.tag_match),
+            words=search_words(self.q or ""),
+            descending=not ascending,
         )
+
+
+class TagsQuery(Request):
+    """Which of the caller's tags to show."""
+
+    prefix: Annotated[
+        str, StringConstraints(max_length=_MAX_WANTED_TEXT), Field(description="how the tag starts, in any case")
+    ] = ""
+    limit: int
 
 
 class DownloadQuery(Request):
@@ -150,6 +219,7 @@ class RequestModels:
     upload_fields: type[UploadFields]
     base64_upload: type[Base64Upload]
     list_query: type[ListQuery]
+    tags_query: type[TagsQuery]
 
 
 def request_models(settings: Settings) -> RequestModels:
@@ -172,7 +242,7 @@ def request_models(settings: Settings) -> RequestModels:
     }
     texts_with_name = texts | {"filename": text(settings.max_filename_length, _bare_name)}
     limit: Any = (
-        Annotated[int, Field(ge=1, le=settings.max_list_limit, description="images on the page")],
+        Annotated[int, Field(ge=1, le=settings.max_list_limit, description="entries on the page")],
         settings.default_list_limit,
     )
     upload_fields = create_model("UploadFields", __base__=UploadFields, **texts_with_name)
@@ -182,4 +252,5 @@ def request_models(settings: Settings) -> RequestModels:
         upload_fields=upload_fields,
         base64_upload=create_model("Base64Upload", __base__=Base64Upload, **texts_with_name, metadata=metadata),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
+        tags_query=create_model("TagsQuery", __base__=TagsQuery, limit=limit),
     )

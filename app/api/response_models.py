@@ -8,16 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.models import ContentType, DeleteOutcome, Image, Status, rfc3339
+from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, rfc3339
 
 
 class Response(BaseModel):
     """Base of what clients get."""
 
     model_config = ConfigDict(frozen=True)
-
-
-PublicStatus = Literal[Status.PENDING_UPLOAD, Status.UPLOADED, Status.REJECTED]
 
 
 class Reason(Response):
@@ -82,10 +79,39 @@ class ImageResource(Response):
         )
 
 
+class Plan(Response):
+    """How a list was found, and what it cost."""
+
+    index: Annotated[str, Field(description="the index that was read, or postings")]
+    lists: Annotated[list[str], Field(description="posting lists that were joined")]
+    rows_read: Annotated[int, Field(description="images that were looked at")]
+    postings_read: int
+    read_units: Annotated[float, Field(description="of DynamoDB, as it counted them")]
+    requests: Annotated[int, Field(description="to DynamoDB")]
+
+    @classmethod
+    def of(cls, cost: QueryCost) -> "Plan":
+        return cls(
+            index=cost.index,
+            lists=list(cost.lists),
+            rows_read=cost.rows_read,
+            postings_read=cost.postings_read,
+            read_units=cost.read_units,
+            requests=cost.requests,
+        )
+
+
 class ImageList(Response):
     images: list[ImageResource]
     count: Annotated[int, Field(description="images on this page")]
     next_cursor: str | None
+    plan: Annotated[Plan | None, Field(description="only with explain=true", exclude_if=lambda plan: plan is None)] = (
+        None
+    )
+
+
+class Tags(Response):
+    tags: Annotated[list[str], Field(description="in their order, each once")]
 
 
 class Base64Download(Response):

@@ -1,7 +1,9 @@
 """The one source of AWS clients, and the one place where AWS failures become ours."""
 
 import os
+import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -44,12 +46,14 @@ _TEMPORARY = frozenset(
     {
         "InternalError",
         "InternalServerError",
+        "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestTimeout",
         "ServiceUnavailable",
         "SlowDown",
         "Throttling",
+        "ThrottlingError",
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionInProgressException",
@@ -144,9 +148,20 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def cancellation_reasons(error: ClientError) -> list[dict[str, Any]]:
+    """Why a transaction was not carried out, action by action; empty for another error."""
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return reasons
+
+
 def was_retried(error: ClientError) -> bool:
     """Whether botocore sent the request more than once: an earlier one may have had its effect."""
     return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
+
+
+def back_off(attempt: int) -> None:
+    """Wait a little, at random, so that those who met at the same rows stop meeting each other."""
+    time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.1)))
 
 
 @contextmanager
@@ -156,7 +171,8 @@ def translated(store: str) -> Iterator[None]:
         yield
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if error_code(error) in _TEMPORARY or status >= 500:
+        codes = {error_code(error), *(reason.get("Code") for reason in cancellation_reasons(error))}
+        if codes & _TEMPORARY or status >= 500:
             raise BackendUnavailable(store) from error
         raise
     except _UNREACHABLE as error:

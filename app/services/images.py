@@ -7,8 +7,6 @@ reasons are in docs/adr/0002-order-of-writes.md.
 
 import dataclasses
 import logging
-import random
-import time
 from collections.abc import Callable, Sequence
 
 from app import imaging
@@ -24,13 +22,14 @@ from app.models import (
     Status,
     is_image_id,
     object_key,
-    rfc3339,
 )
+from app.services.aws import back_off
 from app.services.cursor import CursorSigner
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.storage import ImageStorageService, ObjectStream
 from app.settings import Settings
 from app.spool import Spool
+from app.text import folded
 
 log = logging.getLogger(__name__)
 
@@ -127,28 +126,25 @@ class ImageService:
     def list(self, user_id: str, wanted: ImageFilter, *, limit: int, cursor: str | None = None) -> Page:
         """A page of the user's images. Raises InvalidCursor.
 
-        The page is full unless the list ends, or `max_list_candidates` images were looked at in
-        vain; then it is short, and its cursor goes on from there.
+        The page is full unless the list ends, or `max_list_candidates` images were looked at before
+        it was; then it is short, and its cursor goes on from there.
         """
         scope = _cursor_scope(user_id, wanted)
         after = None
         if cursor is not None:
-            created_at, image_id = self._cursors.verify(cursor, scope=scope)
-            after = (created_at, image_id)
-        budget = self._settings.max_list_candidates
-        page_size = limit + 1 if wanted.content_type is None else 100
-        found: list[Image] = []
-        last = None
-        candidates = self._metadata.uploaded_by(user_id, wanted, page_size=page_size, after=after)
-        for looked_at, image in enumerate(candidates):
-            if len(found) == limit or looked_at == budget:
-                assert last is not None  # the limit and the budget are at least 1
-                position = (rfc3339(last.created_at), last.image_id)
-                return Page(tuple(found), self._cursors.sign(position, scope=scope))
-            if wanted.accepts(image):
-                found.append(image)
-            last = image
-        return Page(tuple(found), None)
+            sort_value, last_id = self._cursors.verify(cursor, scope=scope)
+            after = (sort_value, last_id)
+        found, cost = self._metadata.find(
+            user_id, wanted, limit=limit, after=after, max_candidates=self._settings.max_list_candidates
+        )
+        next_cursor = None
+        if found.resume_after is not None:
+            next_cursor = self._cursors.sign(found.resume_after, scope=scope)
+        return Page(found.images, next_cursor, cost)
+
+    def tags(self, user_id: str, *, prefix: str, limit: int) -> Sequence[str]:
+        """The tags of the user's images that start with a prefix, in order, at most `limit`."""
+        return self._metadata.tags(user_id, prefix=folded(prefix.lstrip()), limit=limit)
 
     def update(
         self, user_id: str, image_id: str, changes: ImageChanges, *, expected_versions: Sequence[int] | None = None
@@ -169,7 +165,7 @@ class ImageService:
             try:
                 self._metadata.replace(image, edited)
             except RowChanged:
-                _back_off(attempt)
+                back_off(attempt)
                 continue
             if self._settings.keeps_records:
                 self._storage.put_record(edited)
@@ -221,7 +217,7 @@ class ImageService:
             try:
                 self._metadata.replace(image, marked)
             except RowChanged:
-                _back_off(attempt)
+                back_off(attempt)
                 continue
             return marked
         raise BackendUnavailable("dynamodb")
@@ -243,8 +239,3 @@ class ImageService:
 
 def _cursor_scope(user_id: str, wanted: ImageFilter) -> str:
     return f"{user_id}\0{wanted!r}"
-
-
-def _back_off(attempt: int) -> None:
-    """Wait a little, at random, so that writers of the same row stop meeting each other."""
-    time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.1)))

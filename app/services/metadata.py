@@ -1,17 +1,38 @@
 """What is known about images, in DynamoDB."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.errors import ImageNotFound
-from app.models import Image, ImageFilter, rfc3339
-from app.services.aws import AWSClientFactory, error_code, translated, was_retried
-from app.services.tables import USER_INDEX, from_item, row_key, to_item, user_index_key
+from app.errors import BackendUnavailable, ImageNotFound
+from app.models import Image, ImageFilter, QueryCost
+from app.services.aws import AWSClientFactory, back_off, cancellation_reasons, error_code, translated, was_retried
+from app.services.query import Found, Position, find
+from app.services.reader import DynamoDBReader
+from app.services.tables import (
+    HIGHEST_CHARACTER,
+    TAG_INDEX,
+    Item,
+    Posting,
+    from_item,
+    posting_item,
+    posting_key,
+    postings_of,
+    row_key,
+    to_item,
+)
 from app.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _CONDITION_FAILED = "ConditionalCheckFailedException"
+_FAILED_IN_TRANSACTION = "ConditionalCheckFailed"
+_MAX_ACTIONS = 100  # of a transaction (DynamoDB API Reference, "TransactWriteItems")
+_BATCH_WRITES = 25  # DynamoDB API Reference, "BatchWriteItem"
+_MAX_CONFLICTS = 8
+_TAGS_PAGE = 25  # what fits into the 4 KB that cost no more than a single one
 
 
 class RowChanged(Exception):
@@ -24,6 +45,7 @@ class ImageMetadataService:
     def __init__(self, factory: AWSClientFactory, settings: Settings) -> None:
         self._factory = factory
         self._table = settings.images_table
+        self._postings_table = settings.postings_table
 
     def add(self, image: Image) -> None:
         """Write the first row of an image. Its id is new, so writing it twice is writing it once."""
@@ -44,10 +66,32 @@ class ImageMetadataService:
         """Turn the row of `old` into that of `new`: an edit, or a step of the image's life.
 
         Only what differs is written, so attributes that this version of the code does not know
-        survive. Raises RowChanged where the row has another version or status by now. When the
+        survive. The postings that the image gains are written in the same transaction, and those
+        that it loses as well, as far as its 100 actions reach; the rest goes right afterwards.
+
+        Raises RowChanged where the row has another version or status by now. When the
         acknowledgement of a write is lost, botocore's retry meets the row that the first try left
         and fails its condition; that is success, and is told apart by the row that comes back.
         """
+        update = self._update(old, new)
+        before, after = postings_of(old), postings_of(new)
+        gained, lost = sorted(after - before), sorted(before - after)
+        in_reach = max(_MAX_ACTIONS - 1 - len(gained), 0)
+        actions: list[Any] = [{"Put": {"TableName": self._postings_table, "Item": posting_item(it)}} for it in gained]
+        actions += [{"Delete": {"TableName": self._postings_table, "Key": posting_key(it)}} for it in lost[:in_reach]]
+        with translated("dynamodb"):
+            try:
+                if actions:
+                    self._transact([{"Update": update}, *actions])
+                else:
+                    self._factory.dynamodb().update_item(**update)
+            except ClientError as error:
+                found = _row_that_failed_the_condition(error)
+                if not found or from_item(found) != new:
+                    raise RowChanged from error
+        self._remove_postings(lost[in_reach:])
+
+    def _update(self, old: Image, new: Image) -> dict[str, Any]:
         before, after = to_item(old), to_item(new)
         names = {"#version": "version", "#status": "status"}
         values = {":old_version": before["version"], ":old_status": before["status"]}
@@ -62,23 +106,29 @@ class ImageMetadataService:
             else:
                 removes.append(f"#a{number}")
         clauses = [f"{verb} {', '.join(parts)}" for verb, parts in (("SET", sets), ("REMOVE", removes)) if parts]
-        with translated("dynamodb"):
+        return {
+            "TableName": self._table,
+            "Key": row_key(old.image_id),
+            "UpdateExpression": " ".join(clauses),
+            "ConditionExpression": "#version = :old_version AND #status = :old_status",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _transact(self, actions: list[Any]) -> None:
+        """Carry out all of the actions or none. Gets out of the way of others that touch the same row."""
+        for attempt in range(_MAX_CONFLICTS):
             try:
-                self._factory.dynamodb().update_item(
-                    TableName=self._table,
-                    Key=row_key(old.image_id),
-                    UpdateExpression=" ".join(clauses),
-                    ConditionExpression="#version = :old_version AND #status = :old_status",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
+                self._factory.dynamodb().transact_write_items(TransactItems=actions)
             except ClientError as error:
-                if error_code(error) != _CONDITION_FAILED:
+                codes = [reason.get("Code") for reason in cancellation_reasons(error)]
+                if _FAILED_IN_TRANSACTION in codes or "TransactionConflict" not in codes:
                     raise
-                found: Any = error.response.get("Item")
-                if not found or from_item(found) != new:
-                    raise RowChanged from error
+                back_off(attempt)
+            else:
+                return
+        raise BackendUnavailable("dynamodb")
 
     def remove(self, image_id: str) -> bool:
         """Take the row away. False where it was already gone, so that of many removers one is told True."""
@@ -95,40 +145,75 @@ class ImageMetadataService:
                 return was_retried(error)  # the try whose answer was lost removed it
         return True
 
-    def uploaded_by(
-        self, user_id: str, wanted: ImageFilter, *, page_size: int, after: tuple[str, str] | None = None
-    ) -> Iterator[Image]:
-        """A user's finished images by time, `page_size` read at once, from behind a position on.
+    def find(
+        self, user_id: str, wanted: ImageFilter, *, limit: int, after: Position | None, max_candidates: int
+    ) -> tuple[Found, QueryCost]:
+        """A page of the user's images that the filter accepts (see `query.find`), and what it cost."""
+        reader = DynamoDBReader(self._factory, self._table, self._postings_table, user_id)
+        found = find(reader, wanted, limit=limit, after=after, max_candidates=max_candidates)
+        return found, reader.cost
 
-        A position is the pair (created_at as stored, image_id) of an image already seen. What the
-        index cannot answer (see `ImageFilter.accepts`) is left to the caller.
+    def tags(self, user_id: str, *, prefix: str, limit: int) -> list[str]:
+        """The user's tags that start with a prefix, in order, at most `limit`.
+
+        The index holds each tag as often as there are images with it; behind each page it is
+        leapt to the next tag, so that the cost is that of the tags alone.
         """
-        since = rfc3339(wanted.created_after) if wanted.created_after else "0"
-        until = rfc3339(wanted.created_before) if wanted.created_before else "9999-12-31T23:59:60Z"
-        if since >= until:
-            return
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": USER_INDEX,
-            "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :since AND :until",
-            "ExpressionAttributeValues": {":user": {"S": user_id}, ":since": {"S": since}, ":until": {"S": until}},
-            "ScanIndexForward": not wanted.newest_first,
-            "Limit": page_size,
-        }
-        if after is not None:
-            created_at, image_id = after
-            query["ExclusiveStartKey"] = user_index_key(image_id, user_id, created_at)
-        while True:
+        found: list[str] = []
+        first = prefix or "\0"
+        while len(found) < limit:
             with translated("dynamodb"):
-                answer = self._factory.dynamodb().query(**query)
-            for item in answer["Items"]:
-                if item["created_at"]["S"] != until:  # BETWEEN includes its end, the filter does not
-                    yield from_item(item)
+                answer = self._factory.dynamodb().query(
+                    TableName=self._postings_table,
+                    IndexName=TAG_INDEX,
+                    KeyConditionExpression="user_id = :user AND tag BETWEEN :first AND :last",
+                    ExpressionAttributeValues={
+                        ":user": {"S": user_id},
+                        ":first": {"S": first},
+                        ":last": {"S": prefix + HIGHEST_CHARACTER},
+                    },
+                    Limit=_TAGS_PAGE,
+                )
+            found += dict.fromkeys(item["tag"]["S"] for item in answer["Items"])
             if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+                break
+            first = found[-1] + "\0"
+        return found[:limit]
 
     def ping(self) -> None:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""
         with translated("dynamodb"):
             self._factory.dynamodb().get_item(TableName=self._table, Key=row_key("ping"))
+
+    def _remove_postings(self, postings: Sequence[Posting]) -> None:
+        """Take away postings of a row that has none of them any more; one that stays does no harm."""
+        for start in range(0, len(postings), _BATCH_WRITES):
+            waiting: Any = {
+                self._postings_table: [
+                    {"DeleteRequest": {"Key": posting_key(it)}} for it in postings[start : start + _BATCH_WRITES]
+                ]
+            }
+            try:
+                for attempt in range(_MAX_CONFLICTS):
+                    with translated("dynamodb"):
+                        waiting = self._factory.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
+                    if not waiting:
+                        break
+                    back_off(attempt)
+            except BackendUnavailable as error:
+                log.warning("postings left for the audit", extra={"cause": str(error.__cause__)})
+                return
+
+
+def _row_that_failed_the_condition(error: ClientError) -> Item | None:
+    """The row as it is, where a write or a transaction failed because of it, and None where the row is gone.
+
+    Raises the error where it is another.
+    """
+    if error_code(error) == _CONDITION_FAILED:
+        found: Any = error.response.get("Item")
+        return found or None
+    for reason in cancellation_reasons(error):
+        if reason.get("Code") == _FAILED_IN_TRANSACTION:
+            return reason.get("Item") or None
+    raise error

@@ -1,16 +1,20 @@
-"""Makes the bucket, table and queue exist, as often as it is called.
+"""Makes the bucket, tables and queue exist, as often as it is called.
 
 For laptops, LocalStack and tests; on AWS a template does this.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from app.errors import BackendUnavailable
 from app.services.aws import AWSClientFactory, error_code, translated
-from app.services.tables import images_table
+from app.services.tables import images_table, postings_table
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
 
 
 class ProvisionError(Exception):
@@ -32,9 +36,10 @@ def _provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
     with translated("s3"):
         _make_bucket(factory, settings)
     yield f"bucket {settings.s3_bucket}"
-    with translated("dynamodb"):
-        _make_table(factory, settings)
-    yield f"table {settings.images_table}"
+    for definition in (images_table(settings.images_table), postings_table(settings.postings_table)):
+        with translated("dynamodb"):
+            _make_table(factory, definition)
+        yield f"table {definition['TableName']}"
     with translated("sqs"):
         # Without attributes CreateQueue answers with the queue that is there.
         factory.sqs().create_queue(QueueName=settings.uploads_queue)
@@ -89,16 +94,16 @@ def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
     )
 
 
-def _make_table(factory: AWSClientFactory, settings: Settings) -> None:
+def _make_table(factory: AWSClientFactory, definition: "CreateTableInputTypeDef") -> None:
     dynamodb = factory.dynamodb()
     try:
-        dynamodb.create_table(**images_table(settings.images_table))
+        dynamodb.create_table(**definition)
     except ClientError as error:
         if error_code(error) != "ResourceInUseException":
             raise
     try:
         dynamodb.get_waiter("table_exists").wait(
-            TableName=settings.images_table, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            TableName=definition["TableName"], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
     except WaiterError as error:
         raise BackendUnavailable("dynamodb") from error

@@ -1,14 +1,20 @@
 """How an image lies in DynamoDB: attribute names, key formats, indexes, and the way there and back.
 
-The table's key is `image_id`. Both indexes are sparse: DynamoDB leaves a row out of an index when
-one of the index's key attributes is missing from it, and `created_at` and `title_key` are written
-only while an image is UPLOADED. So a list never reads an unfinished row, let alone shows it.
+The images' table has the key `image_id`. Its indexes are sparse: DynamoDB leaves a row out of an
+index when one of the index's key attributes is missing from it, and `created_at` and `title_key` are
+written only while an image is UPLOADED; otherwise they are called `unlisted_...`, with indexes of
+their own. So a list never reads an unfinished row, let alone shows it, unless it is asked to.
+
+The postings' table says which images have a tag or a word: one small row for each, in the order of
+time (docs/adr/0007-postings.md).
 """
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from app.models import ContentType, Image, Rejection, Status, normalised_title, parsed_timestamp, rfc3339
+from app.models import ContentType, Image, Rejection, Status, image_words, normalised_title, parsed_timestamp, rfc3339
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
@@ -16,8 +22,50 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 """A row in DynamoDB's own form: attribute name -> {type: value}."""
 
-USER_INDEX = "user_id-created_at-index"
-TITLE_INDEX = "user_id-title-index"
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of the images' table by user and then by an attribute."""
+
+    name: str
+    sort_key: str
+
+
+USER_INDEX = Index("user_id-created_at-index", "created_at")
+TITLE_INDEX = Index("user_id-title-index", "title_key")
+UNLISTED_USER_INDEX = Index("user_id-unlisted_created_at-index", "unlisted_created_at")
+UNLISTED_TITLE_INDEX = Index("user_id-unlisted_title-index", "unlisted_title_key")
+_INDEXES = (USER_INDEX, TITLE_INDEX, UNLISTED_USER_INDEX, UNLISTED_TITLE_INDEX)
+
+TAG_INDEX = "user_id-tag-index"
+"""Of the postings' table: a user's tags in their order, each as often as there are images with it."""
+
+
+class TermKind(StrEnum):
+    TAG = "tag"
+    WORD = "word"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Term:
+    """A tag or a word by which images are found."""
+
+    kind: TermKind
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.text}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Posting:
+    """One term of one image of one user."""
+
+    user_id: str
+    term: Term
+    created_at: str
+    image_id: str
+
 
 # A sort key has at most 1,024 bytes (DynamoDB Developer Guide, "Quotas"); the title leaves room for the time.
 _MAX_TITLE_KEY_BYTES = 1024 - len("\x1f2026-01-02T03:04:05.678901Z")
@@ -30,20 +78,46 @@ def images_table(name: str) -> "CreateTableInputTypeDef":
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
             {"AttributeName": attribute, "AttributeType": "S"}
-            for attribute in ("image_id", "user_id", "created_at", "title_key")
+            for attribute in ("image_id", "user_id", *(index.sort_key for index in _INDEXES))
         ],
         "KeySchema": [{"AttributeName": "image_id", "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
             {
-                "IndexName": index,
+                "IndexName": index.name,
                 "KeySchema": [
                     {"AttributeName": "user_id", "KeyType": "HASH"},
-                    {"AttributeName": sort_key, "KeyType": "RANGE"},
+                    {"AttributeName": index.sort_key, "KeyType": "RANGE"},
                 ],
                 # The whole row, so that a page of a list is one request.
                 "Projection": {"ProjectionType": "ALL"},
             }
-            for index, sort_key in ((USER_INDEX, "created_at"), (TITLE_INDEX, "title_key"))
+            for index in _INDEXES
+        ],
+    }
+
+
+def postings_table(name: str) -> "CreateTableInputTypeDef":
+    """The definition of the postings' table, as CreateTable takes it."""
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": attribute, "AttributeType": "S"}
+            for attribute in ("term_key", "image_key", "user_id", "tag")
+        ],
+        "KeySchema": [
+            {"AttributeName": "term_key", "KeyType": "HASH"},
+            {"AttributeName": "image_key", "KeyType": "RANGE"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": TAG_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "user_id", "KeyType": "HASH"},
+                    {"AttributeName": "tag", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
         ],
     }
 
@@ -52,24 +126,64 @@ def row_key(image_id: str) -> Item:
     return {"image_id": {"S": image_id}}
 
 
-def user_index_key(image_id: str, user_id: str, created_at: str) -> Item:
-    """The key of a row in USER_INDEX, as a query starts from it."""
-    return row_key(image_id) | {"user_id": {"S": user_id}, "created_at": {"S": created_at}}
+def index_key(index: Index, user_id: str, sort_value: str, image_id: str) -> Item:
+    """The key of a row in an index, as a query starts from it."""
+    return row_key(image_id) | {"user_id": {"S": user_id}, index.sort_key: {"S": sort_value}}
+
+
+def term_key(user_id: str, term: Term) -> str:
+    """Partition key of a posting list. No user id holds a #, so no two users share one."""
+    return f"{user_id}#{term}"
+
+
+def image_key(created_at: str, image_id: str) -> str:
+    """Sort key in a posting list; all have the same length, and sort as text as they do in time."""
+    return f"{created_at}#{image_id}"
+
+
+def posting_key(posting: Posting) -> Item:
+    return {
+        "term_key": {"S": term_key(posting.user_id, posting.term)},
+        "image_key": {"S": image_key(posting.created_at, posting.image_id)},
+    }
+
+
+def posting_item(posting: Posting) -> Item:
+    """The row of a posting. Only those of tags are in TAG_INDEX."""
+    item = posting_key(posting)
+    if posting.term.kind is TermKind.TAG:
+        item |= {"user_id": {"S": posting.user_id}, "tag": {"S": posting.term.text}}
+    return item
+
+
+def postings_of(image: Image) -> frozenset[Posting]:
+    """The postings that an image must have: none unless it is UPLOADED."""
+    if image.status is not Status.UPLOADED:
+        return frozenset()
+    terms = [Term(TermKind.TAG, tag) for tag in image.tags] + [Term(TermKind.WORD, word) for word in image_words(image)]
+    created_at = rfc3339(image.created_at)
+    return frozenset(Posting(image.user_id, term, created_at, image.image_id) for term in terms)
+
+
+HIGHEST_CHARACTER = "\U0010ffff"
+
+TITLE_END = "\x1f"
+"""Stands behind the title in its key; it sorts before every character that a normalised title can hold."""
 
 
 def title_key(title: str, created_at: datetime) -> str:
-    """Sorts by title as people compare titles, then by time.
+    """Sorts by title as people compare titles, then by time."""
+    return title_key_start(title) + TITLE_END + rfc3339(created_at)
 
-    The separator is below every character that a normalised title can hold. Of a title that is
-    too long for a sort key, what fits counts.
-    """
-    room = normalised_title(title).encode()[:_MAX_TITLE_KEY_BYTES].decode(errors="ignore")
-    return f"{room}\x1f{rfc3339(created_at)}"
+
+def title_key_start(title: str) -> str:
+    """The title in its key. Of one that is too long for a sort key, what fits counts."""
+    return normalised_title(title).encode()[:_MAX_TITLE_KEY_BYTES].decode(errors="ignore")
 
 
 def to_item(image: Image) -> Item:
     """The row of an image; attributes that have no value are absent."""
-    listed = image.status is Status.UPLOADED
+    unlisted = "" if image.status is Status.UPLOADED else "unlisted_"
     item: Item = {
         "image_id": {"S": image.image_id},
         "user_id": {"S": image.user_id},
@@ -78,7 +192,7 @@ def to_item(image: Image) -> Item:
         "content_type": {"S": image.content_type.value},
         "file_size": {"N": str(image.file_size)},
         "status": {"S": image.status.value},
-        "created_at" if listed else "unlisted_created_at": {"S": rfc3339(image.created_at)},
+        f"{unlisted}created_at": {"S": rfc3339(image.created_at)},
         "updated_at": {"S": rfc3339(image.updated_at)},
         "version": {"N": str(image.version)},
     }
@@ -94,8 +208,8 @@ def to_item(image: Image) -> Item:
         item["rejection"] = {"M": {"code": {"S": image.rejection.code}, "detail": {"S": image.rejection.detail}}}
     if image.tags:
         item["tags"] = {"L": [{"S": tag} for tag in image.tags]}
-    if listed and image.title is not None:
-        item["title_key"] = {"S": title_key(image.title, image.created_at)}
+    if image.title is not None:
+        item[f"{unlisted}title_key"] = {"S": title_key(image.title, image.created_at)}
     return item
 
 

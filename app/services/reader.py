@@ -1,0 +1,101 @@
+"""Reading DynamoDB for one search, with its cost written down."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from app.errors import BackendUnavailable
+from app.models import Image, QueryCost
+from app.services.aws import AWSClientFactory, back_off, translated
+from app.services.query import IndexSpan, Position
+from app.services.tables import Term, from_item, index_key, row_key, term_key
+
+_MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed
+
+
+class DynamoDBReader:
+    """What `query.find` reads, for one user. Raises BackendUnavailable."""
+
+    def __init__(self, factory: AWSClientFactory, images_table: str, postings_table: str, user_id: str) -> None:
+        self._factory = factory
+        self._images_table = images_table
+        self._postings_table = postings_table
+        self._user_id = user_id
+        self.cost = QueryCost()
+
+    def rows(self, span: IndexSpan, *, after: Position | None, page_size: int) -> Iterator[tuple[Position, Image]]:
+        sort_key = span.index.sort_key
+        start = index_key(span.index, self._user_id, *after) if after is not None else None
+        for item in self._query(
+            {
+                "TableName": self._images_table,
+                "IndexName": span.index.name,
+                "KeyConditionExpression": f"user_id = :user AND {sort_key} BETWEEN :first AND :last",
+                "ExpressionAttributeValues": {
+                    ":user": {"S": self._user_id},
+                    ":first": {"S": span.first},
+                    ":last": {"S": span.last},
+                },
+                "ScanIndexForward": not span.descending,
+                "Limit": page_size,
+            },
+            start,
+        ):
+            self.cost.rows_read += 1
+            yield (item[sort_key]["S"], item["image_id"]["S"]), from_item(item)
+
+    def postings(self, term: Term, first: str, last: str, *, descending: bool, limit: int) -> Sequence[str]:
+        keys: list[str] = []
+        for item in self._query(
+            {
+                "TableName": self._postings_table,
+                # Consistent, so that a search misses nothing that was acknowledged.
+                "ConsistentRead": True,
+                "KeyConditionExpression": "term_key = :term AND image_key BETWEEN :first AND :last",
+                "ExpressionAttributeValues": {
+                    ":term": {"S": term_key(self._user_id, term)},
+                    ":first": {"S": first},
+                    ":last": {"S": last},
+                },
+                "ProjectionExpression": "image_key",
+                "ScanIndexForward": not descending,
+                "Limit": limit,
+            },
+            None,
+        ):
+            keys.append(item["image_key"]["S"])
+            if len(keys) == limit:
+                break
+        self.cost.postings_read += len(keys)
+        return keys
+
+    def images(self, image_ids: Sequence[str], *, consistent: bool = False) -> Mapping[str, Image]:
+        wanted: Any = {
+            self._images_table: {"Keys": [row_key(image_id) for image_id in image_ids], "ConsistentRead": consistent}
+        }
+        found: dict[str, Image] = {}
+        for attempt in range(_MAX_ATTEMPTS):
+            with translated("dynamodb"):
+                answer = self._factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+            self._count(answer.get("ConsumedCapacity", ()))
+            for item in answer["Responses"].get(self._images_table, ()):
+                found[item["image_id"]["S"]] = from_item(item)
+            wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                self.cost.rows_read += len(found)
+                return found
+            back_off(attempt)
+        raise BackendUnavailable("dynamodb")
+
+    def _query(self, query: dict[str, Any], start: Any) -> Iterator[Any]:
+        while True:
+            more = {"ExclusiveStartKey": start} if start else {}
+            with translated("dynamodb"):
+                answer = self._factory.dynamodb().query(**query, **more, ReturnConsumedCapacity="TOTAL")
+            self._count([answer["ConsumedCapacity"]] if "ConsumedCapacity" in answer else ())
+            yield from answer["Items"]
+            if not (start := answer.get("LastEvaluatedKey")):
+                return
+
+    def _count(self, capacities: Sequence[Any]) -> None:
+        self.cost.requests += 1
+        self.cost.read_units += sum(capacity["CapacityUnits"] for capacity in capacities)

@@ -1,0 +1,44 @@
+"""How texts are compared: folded as a whole, or cut into words. Pure."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+import regex
+
+MAX_WORD_LENGTH = 40
+"""Of a longer word its first so many characters count, in what is stored and in what is asked for."""
+
+_BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)  # Unicode Standard Annex #29, section 4
+_APOSTROPHES = frozenset("'\u2019")
+
+
+def folded(text: str) -> str:
+    """The form in which case does not matter: case-folded, in Unicode's NFC form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def words(texts: Iterable[str]) -> Iterator[str]:
+    """The words of the texts, one after the other, repeated as often as they occur.
+
+    A word is what Unicode's word segmentation (UAX #29) delivers and what holds a letter or a digit,
+    in compatibility form (NFKD), without accents and case-folded. All punctuation but an apostrophe
+    separates, so `beach.jpg` and `IMG_2034` are two words each. Scripts that write no blanks are cut
+    as UAX #29 cuts them without a dictionary: Chinese, Thai and hiragana into single characters.
+    """
+    for text in texts:
+        for part in _BOUNDARY.split(_without_punctuation(_bare(text))):
+            if any(char.isalnum() for char in part):
+                yield part[:MAX_WORD_LENGTH]
+
+
+def _bare(text: str) -> str:
+    """Case-folded, in compatibility form, without accents."""
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    kept = "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Me"})
+    return unicodedata.normalize("NFC", kept)  # Hangul syllables are whole again
+
+
+def _without_punctuation(text: str) -> str:
+    return "".join(
+        "'" if char in _APOSTROPHES else " " if unicodedata.category(char).startswith("P") else char for char in text
+    )

@@ -1,0 +1,44 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.text import MAX_WORD_LENGTH, folded, words
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Beach at Sunset", ["beach", "at", "sunset"]),
+        ("IMG_2034.jpg", ["img", "2034", "jpg"]),
+        ("Café ÉTÉ naïve", ["cafe", "ete", "naive"]),
+        ("cafe\u0301", ["cafe"]),
+        ("STRASSE straße", ["strasse", "strasse"]),
+        ("don't don\u2019t 'quoted'", ["don't", "don't", "quoted"]),
+        ("e-mail, a/b; c:d", ["e", "mail", "a", "b", "c", "d"]),
+        ("ﬁne \uff11\uff12", ["fine", "12"]),
+        ("東京タワー", ["東", "京", "タワー"]),
+        ("한국어 단어", ["한국어", "단어"]),
+        ("שלום עולם", ["שלום", "עולם"]),
+        ("İstanbul ISTANBUL", ["istanbul", "istanbul"]),
+        ("\U0001f600 !? — …", []),
+        ("", []),
+        ("x" * 50, ["x" * MAX_WORD_LENGTH]),
+    ],
+)
+def test_words(text: str, found: list[str]) -> None:
+    assert list(words([text])) == found
+
+
+@given(st.text(max_size=60))
+def test_every_text_has_words_of_bounded_length_that_hold_a_letter_or_digit(text: str) -> None:
+    for word in words([text]):
+        assert 1 <= len(word) <= MAX_WORD_LENGTH
+        assert any(char.isalnum() for char in word) or len(word) == MAX_WORD_LENGTH
+
+
+@given(st.text(max_size=30))
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert folded(folded(text)) == folded(text)
+    assert unicodedata.is_normalized("NFC", folded(text))
