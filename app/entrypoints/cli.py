@@ -3,8 +3,10 @@
 import click
 
 from app import logs
+from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
+from app.errors import BackendUnavailable
 from app.settings import Settings, SettingsError, env_example
 
 
@@ -30,6 +32,20 @@ def provision() -> None:
         provision_stores(_settings())
     except StartError as error:
         raise click.ClickException(str(error)) from error
+
+
+@main.command("rebuild-postings")
+@click.option("--user", "user_id", help="Only the images of this user.")
+def rebuild_postings_command(user_id: str | None) -> None:
+    """Write the tags and words by which images are found again, from their rows.
+
+    Safe while the service runs. Interrupted, it goes on where it stopped when it is called again.
+    """
+    settings = _settings()
+    try:
+        rebuild(settings, user_id)
+    except BackendUnavailable as error:
+        raise click.ClickException(f"{error.store} does not answer. Call this again to go on.") from error
 
 
 @main.command("env-example")

@@ -1,7 +1,7 @@
 """What is known about images, in DynamoDB."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,9 +14,11 @@ from app.services.reader import DynamoDBReader
 from app.services.tables import (
     HIGHEST_CHARACTER,
     TAG_INDEX,
+    USER_INDEX,
     Item,
     Posting,
     from_item,
+    index_key,
     posting_item,
     posting_key,
     postings_of,
@@ -179,6 +181,60 @@ class ImageMetadataService:
                 break
             first = found[-1] + "\0"
         return found[:limit]
+
+    def scan(self, *, user_id: str | None = None, after: Position | None = None) -> Iterator[list[Image]]:
+        """All rows, or the finished ones of a user, a page at a time, from behind a row on.
+
+        A row's position is the pair of its `created_at` and its id; of all rows, any time will do.
+        """
+        query: dict[str, Any] = {"TableName": self._table}
+        if user_id is not None:
+            query |= {
+                "IndexName": USER_INDEX.name,
+                "KeyConditionExpression": "user_id = :user",
+                "ExpressionAttributeValues": {":user": {"S": user_id}},
+            }
+        if after is not None:
+            query["ExclusiveStartKey"] = (
+                index_key(USER_INDEX, user_id, *after) if user_id is not None else row_key(after[1])
+            )
+        while True:
+            client = self._factory.dynamodb()
+            with translated("dynamodb"):
+                answer: Any = client.scan(**query) if user_id is None else client.query(**query)
+            yield [from_item(item) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def count(self) -> int:
+        """About how many rows there are; DynamoDB counts them every six hours."""
+        with translated("dynamodb"):
+            return self._factory.dynamodb().describe_table(TableName=self._table)["Table"]["ItemCount"]
+
+    def restore_postings(self, image: Image) -> None:
+        """Write the postings that the image must have, on the condition that its row is still this one.
+
+        Raises RowChanged where it is not; whoever changed it has written the postings that it needs.
+        """
+        postings = sorted(postings_of(image))
+        if not postings:
+            return
+        row = to_item(image)
+        check = {
+            "TableName": self._table,
+            "Key": row_key(image.image_id),
+            "ConditionExpression": "#version = :version AND #status = :status",
+            "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
+            "ExpressionAttributeValues": {":version": row["version"], ":status": row["status"]},
+        }
+        puts = [{"Put": {"TableName": self._postings_table, "Item": posting_item(it)}} for it in postings]
+        with translated("dynamodb"):
+            try:
+                self._transact([{"ConditionCheck": check}, *puts])
+            except ClientError as error:
+                _row_that_failed_the_condition(error)
+                raise RowChanged from error
 
     def ping(self) -> None:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""

@@ -146,6 +146,7 @@ class _Search:
     def __init__(self, reader: Reader, wanted: ImageFilter, limit: int, max_candidates: int) -> None:
         self._reader = reader
         self._wanted = wanted
+        self._terms = ImageFilter(tags=wanted.tags, tag_match=wanted.tag_match, words=wanted.words)
         self._max_candidates = max_candidates
         self.missing = limit + 1
         """One more than the page holds, so that the end of the list is known."""
@@ -200,18 +201,21 @@ class _Search:
     def _rows_of(self, batch: "Sequence[_Step]") -> Iterator[tuple[Position, Image | None]]:
         """The candidates' rows, read at once.
 
-        Where all lists name an image and its row says otherwise, the row may just be too old a
-        copy: it is read again, consistently. What remains is a stray posting, and passed over.
+        Where all lists name an image and its row does not have the terms, the row may just be too
+        old a copy: it is read again, consistently. What remains is a stray posting, and passed over.
         """
-        rows = self._reader.images([step.image_id for step in batch])
-        accepted = {step.image_id: rows.get(step.image_id) for step in batch}
-        accepted = {key: row for key, row in accepted.items() if row is not None and self._wanted.accepts(row)}
-        doubtful = [step.image_id for step in batch if step.is_verified and step.image_id not in accepted]
-        for image_id, row in (self._reader.images(doubtful, consistent=True) if doubtful else {}).items():
-            if self._wanted.accepts(row):
-                accepted[image_id] = row
+        rows = dict(self._reader.images([step.image_id for step in batch])) if batch else {}
+        doubtful = [
+            step.image_id for step in batch if step.is_verified and not self._has_terms(rows.get(step.image_id))
+        ]
+        if doubtful:
+            rows |= self._reader.images(doubtful, consistent=True)
         for step in batch:
-            yield step.position, accepted.get(step.image_id)
+            row = rows.get(step.image_id)
+            yield step.position, row if row is not None and self._wanted.accepts(row) else None
+
+    def _has_terms(self, row: Image | None) -> bool:
+        return row is not None and self._terms.accepts(row)
 
     def _did_too_much(self) -> bool:
         cost = self._reader.cost

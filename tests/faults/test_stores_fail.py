@@ -29,14 +29,14 @@ def operations(proxy: FaultProxy) -> list[str]:
 
 def test_an_upload_writes_in_the_order_that_survives(api: httpx.Client, proxy: FaultProxy) -> None:
     upload(api)
-    assert operations(proxy) == ["PutItem", "PUT images", "PUT records", "UpdateItem"]
+    assert operations(proxy) == ["PutItem", "PUT images", "PUT records", "TransactWriteItems"]
 
 
 def test_a_delete_marks_first_and_forgets_last(api: httpx.Client, proxy: FaultProxy) -> None:
     path = f"{IMAGES}/{upload(api)['image_id']}"
     proxy.reset()
     assert api.delete(path).status_code == 200
-    assert operations(proxy) == ["GetItem", "UpdateItem", "POST", "DeleteItem"]
+    assert operations(proxy) == ["GetItem", "TransactWriteItems", "POST", "DeleteItem"]
 
 
 def test_what_aws_refuses_to_make_is_told(faulty_settings: Settings, proxy: FaultProxy) -> None:

@@ -4,11 +4,12 @@ from datetime import timedelta
 import pytest
 
 from app.errors import ImageNotFound
-from app.models import ImageFilter, Status
+from app.models import Image, ImageFilter, Status, rfc3339
 from app.services import Services
 from app.services.aws import AWSClientFactory
 from app.services.metadata import RowChanged
-from app.services.tables import row_key
+from app.services.rebuild import rebuild_postings
+from app.services.tables import posting_key, postings_of, row_key
 from app.settings import Settings
 from tests.unit.test_tables import IMAGE
 
@@ -97,3 +98,76 @@ def test_a_time_range_includes_its_start_and_not_its_end(services: Services, lim
 def test_an_empty_time_range_finds_nothing(services: Services) -> None:
     services.metadata.add(IMAGE)
     assert listed(services, ImageFilter(created_after=IMAGE.created_at, created_before=IMAGE.created_at)) == []
+
+
+def posting_rows(factory: AWSClientFactory, settings: Settings) -> set[tuple[str, str]]:
+    items = factory.dynamodb().scan(TableName=settings.postings_table)["Items"]
+    return {(item["term_key"]["S"], item["image_key"]["S"]) for item in items}
+
+
+def keys(image: Image) -> set[tuple[str, str]]:
+    return {(posting_key(it)["term_key"]["S"], posting_key(it)["image_key"]["S"]) for it in postings_of(image)}
+
+
+def test_postings_follow_the_row(services: Services, factory: AWSClientFactory, own_settings: Settings) -> None:
+    pending = dataclasses.replace(IMAGE, status=Status.PENDING_UPLOAD)
+    edited = dataclasses.replace(IMAGE, version=2, tags=("sea", "rome"), title="Another")
+    services.metadata.add(pending)
+    assert posting_rows(factory, own_settings) == set()
+    services.metadata.replace(pending, IMAGE)
+    assert posting_rows(factory, own_settings) == keys(IMAGE) != set()
+    services.metadata.replace(IMAGE, edited)
+    assert posting_rows(factory, own_settings) == keys(edited)
+    services.metadata.replace(edited, dataclasses.replace(edited, status=Status.DELETING))
+    assert posting_rows(factory, own_settings) == set()
+
+
+def test_a_write_onto_a_changed_row_writes_no_postings(
+    services: Services, factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    services.metadata.add(dataclasses.replace(IMAGE, version=7))
+    with pytest.raises(RowChanged):
+        services.metadata.replace(IMAGE, dataclasses.replace(IMAGE, version=2, tags=("new",)))
+    assert posting_rows(factory, own_settings) == set()
+
+
+def test_a_repeated_transaction_is_the_same_write(services: Services) -> None:
+    services.metadata.add(IMAGE)
+    second = dataclasses.replace(IMAGE, version=2, tags=("new",))
+    services.metadata.replace(IMAGE, second)
+    services.metadata.replace(IMAGE, second)
+    assert services.metadata.get(IMAGE.image_id) == second
+
+
+def test_postings_are_rebuilt_from_the_rows(
+    services: Services, factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    others = dataclasses.replace(IMAGE, image_id="others", user_id="bob")
+    pending = dataclasses.replace(IMAGE, image_id="pending", status=Status.PENDING_UPLOAD)
+    for image in (IMAGE, others, pending):
+        services.metadata.add(image)
+    steps = list(rebuild_postings(services.metadata, user_id="alice"))
+    assert posting_rows(factory, own_settings) == keys(IMAGE)
+    assert sum(step.rows for step in steps) == 1
+    list(rebuild_postings(services.metadata))
+    assert posting_rows(factory, own_settings) == keys(IMAGE) | keys(others)
+
+
+def test_a_rebuild_goes_on_behind_what_was_done(
+    services: Services, factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    later = dataclasses.replace(IMAGE, image_id="later", created_at=IMAGE.created_at + timedelta(seconds=1))
+    for image in (IMAGE, later):
+        services.metadata.add(image)
+    after = (rfc3339(IMAGE.created_at), IMAGE.image_id)
+    list(rebuild_postings(services.metadata, user_id="alice", after=after))
+    assert posting_rows(factory, own_settings) == keys(later)
+
+
+def test_a_row_that_changed_meanwhile_keeps_the_postings_of_its_change(
+    services: Services, factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    services.metadata.add(dataclasses.replace(IMAGE, version=2, tags=()))
+    with pytest.raises(RowChanged):
+        services.metadata.restore_postings(IMAGE)
+    assert posting_rows(factory, own_settings) == set()

@@ -75,7 +75,7 @@ class MemoryReader:
         return keys
 
     def images(self, image_ids: Sequence[str], *, consistent: bool = False) -> Mapping[str, Image]:
-        assert len(set(image_ids)) == len(image_ids) <= 100
+        assert 1 <= len(set(image_ids)) == len(image_ids) <= 100
         rows = self.stored if consistent else {**self.stored, **self.stale}
         found = {key: row for key in image_ids if (row := rows.get(key)) is not None}
         self.cost.rows_read += len(found)

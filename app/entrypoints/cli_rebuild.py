@@ -1,0 +1,55 @@
+"""`python -m app rebuild-postings`: progress on the screen, and a file to go on from."""
+
+from pathlib import Path
+
+import click
+import orjson
+
+from app.services.aws import AWSClientFactory
+from app.services.metadata import ImageMetadataService
+from app.services.query import Position
+from app.services.rebuild import rebuild_postings
+from app.settings import Settings
+
+
+def rebuild(settings: Settings, user_id: str | None) -> None:
+    """Rebuild, from where an interrupted call for the same user left off. Raises BackendUnavailable."""
+    metadata = ImageMetadataService(AWSClientFactory(settings), settings)
+    bookmark = _Bookmark(settings.data_dir / "rebuild-postings.json", user_id)
+    after = bookmark.read()
+    if after is not None:
+        click.echo("Going on where the last call stopped.")
+    rows = 0
+    expected = None if user_id is not None or after is not None else metadata.count()
+    with click.progressbar(length=expected or 1, label="Images", show_pos=True) as bar:
+        for step in rebuild_postings(metadata, user_id=user_id, after=after):
+            rows += step.rows
+            bar.length = max(bar.length or 0, rows)
+            bar.update(step.rows)
+            if step.done_up_to is not None:
+                bookmark.write(step.done_up_to)
+    bookmark.remove()
+    click.echo(f"Wrote the postings of {rows} images.")
+
+
+class _Bookmark:
+    """How far a rebuild came, for this user or for all."""
+
+    def __init__(self, path: Path, user_id: str | None) -> None:
+        self._path = path
+        self._user_id = user_id
+
+    def read(self) -> Position | None:
+        if not self._path.exists():
+            return None
+        kept = orjson.loads(self._path.read_bytes())
+        return tuple(kept["done_up_to"]) if kept["user_id"] == self._user_id else None
+
+    def write(self, done_up_to: Position) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        new.write_bytes(orjson.dumps({"user_id": self._user_id, "done_up_to": done_up_to}))
+        new.replace(self._path)
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
