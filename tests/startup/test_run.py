@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 
@@ -181,3 +182,40 @@ def child_pid(service: RunningService, name: str) -> int:
     assert service.process is not None
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
     return next(int(pid) for pid in children if name in Path(f"/proc/{pid}/cmdline").read_text())
+
+
+def test_lost_postings_are_rebuilt_while_the_service_runs(server: RunningService, user: str) -> None:
+    with server.client(user) as api:
+        image_id = upload(api, title="Lost and found", tags="sea")["image_id"]
+        dynamodb = boto3.client(
+            "dynamodb",
+            endpoint_url=server.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        table = server.environment["POSTINGS_TABLE"]
+        for term in ("tag:sea", "word:lost"):
+            found = dynamodb.query(
+                TableName=table,
+                KeyConditionExpression="term_key = :term",
+                ExpressionAttributeValues={":term": {"S": f"{user}#{term}"}},
+            )["Items"]
+            for item in found:
+                dynamodb.delete_item(
+                    TableName=table, Key={"term_key": item["term_key"], "image_key": item["image_key"]}
+                )
+        assert api.get(IMAGES, params={"tags": "sea"}).json()["images"] == []
+        environment = server.environment | {"AWS_ENDPOINT_URL": server.endpoint_url}
+        done = subprocess.run(
+            server.python("-m", "app", "rebuild-postings", "--user", user),
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Wrote the postings of 1 images." in done.stdout
+        for query in ({"tags": "sea"}, {"q": "lost found"}):
+            assert [it["image_id"] for it in api.get(IMAGES, params=query).json()["images"]] == [image_id]
