@@ -9,7 +9,7 @@ import pytest
 from app.models import parsed_timestamp
 from tests.contract.conftest import Connect
 from tests.contract.steps import IMAGES, assert_problem, upload
-from tests.samples import FORMATS, base64_text, picture, picture_of_bytes, sha256_base64
+from tests.samples import FORMATS, base64_text, photo, picture, picture_of_bytes, sha256_base64
 
 MAX_BYTES = 10 * 1024 * 1024
 
@@ -94,6 +94,7 @@ def test_no_bytes_are_no_image(api: httpx.Client, send: Any) -> None:
 def test_what_is_no_image_is_refused_whatever_it_claims(api: httpx.Client, send: Any) -> None:
     assert_problem(send(api, b"<script>alert(1)</script>"), 415, "unsupported_image_type")
     assert_problem(send(api, picture("PNG")[:-20]), 422, "invalid_image")
+    assert_problem(send(api, photo()[:5000] + b"\xff\xd9"), 422, "invalid_image")
     assert api.get(IMAGES).json()["count"] == 0
 
 
