@@ -1,14 +1,14 @@
 """The routes under /api/v1/images: parse, one call of the service, present."""
 
 import base64
-import re
 from urllib.parse import urlencode
 
-from flask import Blueprint, Request, Response, request, url_for
+from flask import Blueprint, Response, request, url_for
 
 from app import errors
 from app.api.auth import caller, identify
 from app.api.bodies import read_json, read_upload
+from app.api.conditions import expected_versions
 from app.api.context import context
 from app.api.downloads import image_response
 from app.api.operations import Answer, Operation, operation
@@ -158,7 +158,7 @@ def edit(image_id: str) -> Response:
     scope = context()
     _query(NoQuery)
     changes = parse(scope.models.image_edit, read_json(request)).changes()
-    image = scope.services.images.update(caller(), image_id, changes, expected_versions=_expected_versions(request))
+    image = scope.services.images.update(caller(), image_id, changes, expected_versions=expected_versions(request))
     return _image_answer(image)
 
 
@@ -167,12 +167,12 @@ def edit(image_id: str) -> Response:
     Operation(
         summary="Delete an image",
         answers={200: Answer(description="It is gone", model=Deleted)},
-        failures=_ONE_IMAGE,
+        failures=(*_ONE_IMAGE, errors.PreconditionFailed),
     )
 )
 def delete(image_id: str) -> Response:
     _query(NoQuery)
-    context().services.images.delete(caller(), image_id)
+    context().services.images.delete(caller(), image_id, expected_versions=expected_versions(request))
     return json_response(Deleted(message="The image was deleted.", image_id=image_id))
 
 
@@ -204,11 +204,3 @@ def _image_answer(image: Image) -> Response:
     response = json_response(image_resource(image))
     response.headers["ETag"] = version_etag(image)
     return response
-
-
-def _expected_versions(request: Request) -> list[int] | None:
-    """The versions that If-Match allows, or None where any will do."""
-    condition = request.if_match
-    if "If-Match" not in request.headers or condition.star_tag:
-        return None
-    return [int(tag) for tag in condition.as_set() if re.fullmatch(r"[0-9]{1,18}", tag)]
