@@ -12,6 +12,7 @@ from app.api import docs, health, images, problems
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context
 from app.api.request_models import request_models
+from app.errors import FieldError, InvalidRequest
 from app.services import Services, build_services
 from app.settings import Settings
 
@@ -42,6 +43,10 @@ def _begin() -> None:
     g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.started = time.perf_counter()
     logs.request_id.set(g.request_id)
+    try:
+        request.environ["PATH_INFO"].encode("latin-1").decode()  # as WSGI carries bytes (PEP 3333)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(errors=[FieldError("path", "is not UTF-8")]) from error
 
 
 def _finish(response: Response) -> Response:

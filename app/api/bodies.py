@@ -20,7 +20,7 @@ import orjson
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.api.parsing import parse, single_values
+from app.api.parsing import parse, query_values, single_values
 from app.api.request_models import RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
@@ -79,8 +79,7 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
 
 
 def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
-    values = single_values(request.args.items(multi=True), lists=_TAGS)
-    fields = parse(models.upload_fields, values)
+    fields = parse(models.upload_fields, query_values(request.query_string, lists=_TAGS))
     digests = _digests(request)
     for piece in _pieces(request, spool.max_bytes):
         spool.write(piece)

@@ -12,7 +12,7 @@ from app.api.conditions import expected_versions
 from app.api.context import context
 from app.api.downloads import image_response
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import Model, parse, single_values
+from app.api.parsing import Model, parse, query_values
 from app.api.presenting import image_resource, json_response, version_etag
 from app.api.request_models import BatchDelete, DownloadQuery, NoQuery
 from app.api.response_models import (
@@ -73,7 +73,7 @@ def upload() -> Response:
 )
 def list_images() -> Response:
     scope = context()
-    query = parse(scope.models.list_query, single_values(request.args.items(multi=True)))
+    query = parse(scope.models.list_query, query_values(request.query_string))
     if query.user_id is not None and query.user_id != caller():
         raise errors.NotOwner("You can list your own images only.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
@@ -197,7 +197,7 @@ def batch_delete() -> Response:
 
 
 def _query(model: type[Model]) -> Model:
-    return parse(model, single_values(request.args.items(multi=True)))
+    return parse(model, query_values(request.query_string))
 
 
 def _image_answer(image: Image) -> Response:

@@ -4,6 +4,7 @@ They depend on the settings (how long may a title be?), so they are made per app
 `request_models`; the classes here say what the rest of the code sees.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +48,13 @@ def _moment(value: object) -> object:
         return parsed_timestamp(value)
     except ValueError as error:
         raise PydanticCustomError("timestamp", "{problem}", {"problem": str(error)}) from error
+
+
+def _plain_number(value: object) -> object:
+    """Python reads more as a number than people do: 1_0, +5, 5.0, or with blanks around."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
+        raise PydanticCustomError("number", "must be a whole number in plain digits")
+    return value
 
 
 Moment = Annotated[
@@ -172,7 +180,11 @@ def request_models(settings: Settings) -> RequestModels:
     }
     texts_with_name = texts | {"filename": text(settings.max_filename_length, _bare_name)}
     limit: Any = (
-        Annotated[int, Field(ge=1, le=settings.max_list_limit, description="images on the page")],
+        Annotated[
+            int,
+            BeforeValidator(_plain_number),
+            Field(ge=1, le=settings.max_list_limit, description="images on the page"),
+        ],
         settings.default_list_limit,
     )
     upload_fields = create_model("UploadFields", __base__=UploadFields, **texts_with_name)

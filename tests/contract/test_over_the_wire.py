@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.contract.steps import IMAGES, Json, upload
+from tests.contract.steps import IMAGES, Json, assert_problem, upload
 from tests.samples import picture, picture_of_bytes
 from tests.server import RunningService
 
@@ -119,6 +119,11 @@ def test_what_is_not_http_is_a_problem_too(server: RunningService, request_head:
     assert 400 <= status < 500
     assert (problem["status"], problem["code"]) == (status, "invalid_request")
     assert problem["request_id"]
+
+
+@pytest.mark.parametrize("path", ["/%ff", f"{IMAGES}/%ff", f"{IMAGES}/%C3/metadata"])
+def test_a_path_that_is_not_utf8_is_refused(api: httpx.Client, path: str) -> None:
+    assert_problem(api.get(path), 400, "invalid_request", "path")
 
 
 def test_presigned_urls_work_and_only_as_signed(server: RunningService, api: httpx.Client) -> None:

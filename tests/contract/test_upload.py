@@ -201,6 +201,13 @@ def test_filenames_keep_unicode_and_lose_paths(api: httpx.Client, given: str, ke
     assert response.json()["filename"] == kept
 
 
+@pytest.mark.parametrize("field", ["title", "description", "location", "filename", "tags"])
+def test_a_field_of_the_query_that_is_not_utf8_is_named(api: httpx.Client, field: str) -> None:
+    response = api.post(f"{IMAGES}?{field}=a%ff", content=picture(), headers={"Content-Type": "image/jpeg"})
+    assert_problem(response, 400, "invalid_request", field)
+    assert api.get(IMAGES).json()["count"] == 0
+
+
 def test_a_form_without_a_file_says_so(api: httpx.Client) -> None:
     response = api.post(IMAGES, files={"picture": ("a.txt", b"text")})
     assert_problem(response, 400, "invalid_request", "file")
