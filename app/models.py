@@ -157,10 +157,14 @@ def record_key(image: Image) -> str:
     return f"records/{quote(image.user_id, safe='')}/{image.image_id}.json"
 
 
+def normalised_tag(tag: str) -> str:
+    """Trimmed, case-folded, in Unicode's NFC form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag.strip()).casefold())
+
+
 def normalised_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Trimmed, case-folded, in Unicode's NFC form, without duplicates, in the order given."""
-    folded = (unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag.strip()).casefold()) for tag in tags)
-    return tuple(dict.fromkeys(folded))
+    """Each normalised, without duplicates, in the order given."""
+    return tuple(dict.fromkeys(map(normalised_tag, tags)))
 
 
 def normalised_title(title: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import Request, split_tags
@@ -20,10 +20,13 @@ from app.models import (
     ImageFilter,
     NewImage,
     cleaned_filename,
-    normalised_tags,
+    normalised_tag,
     parsed_timestamp,
 )
 from app.settings import Settings
+
+_MAX_TAGS_TEXT = 64 * 1024  # characters, of all tags in one string
+_MAX_TAGS_WRITTEN = 1000  # before blanks and duplicates are taken out
 
 
 def _blank_as_none(value: object) -> object:
@@ -35,10 +38,35 @@ def _bare_name(value: object) -> object:
     return cleaned_filename(value) if isinstance(value, str) else value
 
 
-def _tag_list(value: object) -> object:
+def _written_tags(value: object) -> object:
+    """Tags in whichever form, not yet cleaned; more text than anyone writes is not taken apart."""
     if value is None:
         return []
-    return split_tags(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        if len(value) > _MAX_TAGS_TEXT:
+            raise PydanticCustomError("tags", "is too long")
+        value = split_tags(value)
+    if isinstance(value, list) and len(value) > _MAX_TAGS_WRITTEN:
+        raise PydanticCustomError("tags", "has too many entries")
+    return value
+
+
+def _tag_cleaner(max_length: int) -> Callable[[object], object]:
+    def clean(value: object) -> object:
+        # In NFC a character stands for at most four, so more than that cannot shrink to the limit.
+        return normalised_tag(value) if isinstance(value, str) and len(value.strip()) <= 4 * max_length else value
+
+    return clean
+
+
+def _distinct(max_tags: int) -> Callable[[list[str]], list[str]]:
+    def check(tags: list[str]) -> list[str]:
+        distinct = list(dict.fromkeys(tags))
+        if len(distinct) > max_tags:
+            raise PydanticCustomError("tags", "has more than {max_tags} different tags", {"max_tags": max_tags})
+        return distinct
+
+    return check
 
 
 def _moment(value: object) -> object:
@@ -81,7 +109,7 @@ class ImageEdit(Request):
         if "location" in self.model_fields_set:
             changes["location"] = self.location
         if "tags" in self.model_fields_set:
-            changes["tags"] = normalised_tags(self.tags or ())
+            changes["tags"] = tuple(self.tags or ())
         return changes
 
 
@@ -165,13 +193,18 @@ def request_models(settings: Settings) -> RequestModels:
         limited = Annotated[str, StringConstraints(strip_whitespace=True, max_length=max_length)]
         return (Annotated[limited | None, BeforeValidator(clean)], None)
 
+    # Lengths and number are those of the tags as they are kept, so that what is shown can be sent back.
     tag = Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=settings.max_tag_length, pattern=r"\S")
+        str,
+        StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"\S"),
+        BeforeValidator(_tag_cleaner(settings.max_tag_length)),
     ]
-    tags: Any = Annotated[
-        Annotated[list[tag], Field(max_length=settings.max_tags)] | None,
-        BeforeValidator(_tag_list),
+    distinct = Annotated[
+        list[tag],
+        AfterValidator(_distinct(settings.max_tags)),
+        Field(json_schema_extra={"maxItems": settings.max_tags}),
     ]
+    tags: Any = Annotated[distinct | None, BeforeValidator(_written_tags)]
     texts: dict[str, Any] = {
         "title": text(settings.max_title_length),
         "description": text(settings.max_description_length),

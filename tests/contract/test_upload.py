@@ -1,4 +1,5 @@
 import hashlib
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,6 +119,17 @@ def test_tags_come_separated_repeated_or_as_json(api: httpx.Client, tags: Any, e
     assert response.json()["tags"] == expected
 
 
+def test_tags_are_measured_as_they_are_kept(api: httpx.Client) -> None:
+    decomposed = "u\u031b\u0323" * 50
+    written = [f"  {number:050}  " for number in range(18)] + ["\u00df" * 25, decomposed, "x", "X", " x "]
+    image = upload(api, tags=json.dumps([*written[:20], written[0]]))
+    assert image["tags"] == [f"{number:050}" for number in range(18)] + ["s" * 50, "\u1ef1" * 50]
+    path = f"{IMAGES}/{image['image_id']}"
+    assert api.patch(path, json={"tags": image["tags"]}).json()["tags"] == image["tags"]
+    assert_problem(api.patch(path, json={"tags": written}), 400, "invalid_request", "tags")
+    assert api.patch(path, json={"tags": [*written[:17], *written[20:]]}).json()["tags"][-1] == "x"
+
+
 def test_base64_may_be_a_data_url_with_line_breaks_and_metadata_inside(api: httpx.Client) -> None:
     data = picture("GIF")
     text = base64_text(data)
@@ -150,9 +162,13 @@ def test_base64_may_be_a_data_url_with_line_breaks_and_metadata_inside(api: http
         ({"description": "x" * 2001}, "description"),
         ({"location": "x" * 201}, "location"),
         ({"filename": "x" * 256}, "filename"),
-        ({"tags": ["x"] * 21}, "tags"),
+        ({"tags": [str(number) for number in range(21)]}, "tags"),
         ({"tags": ["x" * 51]}, "tags.0"),
-        ({"tags": ["ok", " "]}, "tags.1"),
+        ({"tags": ["ok", "OK", " "]}, "tags.2"),
+        ({"tags": ["ok", "\u00df" * 26]}, "tags.1"),
+        ({"tags": ["x"] * 500_000}, "tags"),
+        ({"tags": "x," * 500_000}, "tags"),
+        ({"tags": ["a\u0300\u0323" * 200_000]}, "tags.0"),
         ({"tags": {"a": 1}}, "tags"),
         ({"metadata": {"nonsense": 1}}, "metadata.nonsense"),
         ({"metadata": {"title": "twice"}}, "title"),
