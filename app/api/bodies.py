@@ -172,9 +172,11 @@ def _read_base64(request: Request, models: RequestModels, spool: Spool) -> Uploa
     del body
     upload = parse(models.base64_upload, values)
     values.clear()
-    encoded = upload.image_data
-    if encoded.startswith("data:"):
-        encoded = encoded.partition(",")[2]
+    encoded = upload.image_data.strip()
+    if encoded[:5].lower() == "data:":  # RFC 2397; schemes know no case (RFC 3986 section 3.1)
+        head, comma, encoded = encoded.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise InvalidRequest(errors=[FieldError("image_data", "is a data: URI without ;base64,")])
     if any(blank in encoded for blank in "\r\n \t"):
         encoded = "".join(encoded.split())
     if "=" in encoded[:-2]:

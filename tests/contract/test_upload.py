@@ -150,12 +150,29 @@ def test_base64_may_be_a_data_url_with_line_breaks_and_metadata_inside(api: http
 
 
 @pytest.mark.parametrize(
+    "template", [" \n{}\t ", "data:image/jpeg;base64,{}", "DATA:image/jpeg;BASE64,{}", "\n data:;base64,{} \n"]
+)
+def test_base64_is_recognised_in_its_variants(api: httpx.Client, template: str) -> None:
+    image = api.post(IMAGES, json={"image_data": template.format(base64_text(picture()))}).json()
+    assert image["sha256"] == hashlib.sha256(picture()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text", ["data:image/jpeg,{}", "data:{}", "data:image/jpeg;base64", "data:base64,{}", "data:,;base64,{}"]
+)
+def test_a_data_url_that_is_not_base64_is_refused(api: httpx.Client, text: str) -> None:
+    response = api.post(IMAGES, json={"image_data": text.format(base64_text(picture()))})
+    assert_problem(response, 400, "invalid_request", "image_data")
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"image_data": "not base64!"}, "image_data"),
         ({"image_data": "AA==AAAA"}, "image_data"),
         ({"image_data": None}, "image_data"),
         ({"image_data": "AAA"}, "image_data"),
+        ({"image_data": "_-_-"}, "image_data"),
         ({"unknown": 1}, "unknown"),
         ({"title": 5}, "title"),
         ({"title": "x" * 201}, "title"),
