@@ -29,6 +29,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app = Flask("app.api", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
+    app.url_map.converters["image_id"] = images.ImageIdConverter
     app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
     app.before_request(_begin)
     app.after_request(_finish)

@@ -4,6 +4,7 @@ import base64
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
+from werkzeug.routing import BaseConverter
 
 from app import errors
 from app.api.auth import caller, identify
@@ -27,6 +28,13 @@ from app.models import Image
 
 blueprint = Blueprint("images", __name__, url_prefix="/api/v1/images")
 blueprint.before_request(identify)
+
+
+class ImageIdConverter(BaseConverter):
+    """Any segment but the names of routes, so that those answer 405 and not that there is no such image."""
+
+    regex = r"(?!(?:upload|batch-delete)\Z)[^/]+"
+
 
 _ONE_IMAGE = (errors.NotOwner, errors.ImageNotFound)
 _JSON_BODY = (errors.IncompleteBody, errors.LengthRequired, errors.ImageTooLarge)
@@ -90,7 +98,7 @@ def list_images() -> Response:
     return response
 
 
-@blueprint.get("/<image_id>")
+@blueprint.get("/<image_id:image_id>")
 @operation(
     Operation(
         summary="Download an image",
@@ -131,7 +139,7 @@ def download(image_id: str) -> Response:
     return image_response(request, image, scope.services.images, attachment=query.download)
 
 
-@blueprint.get("/<image_id>/metadata")
+@blueprint.get("/<image_id:image_id>/metadata")
 @operation(
     Operation(
         summary="Show what is known about an image",
@@ -144,8 +152,8 @@ def metadata(image_id: str) -> Response:
     return _image_answer(context().services.images.describe(caller(), image_id))
 
 
-@blueprint.put("/<image_id>")
-@blueprint.patch("/<image_id>")
+@blueprint.put("/<image_id:image_id>")
+@blueprint.patch("/<image_id:image_id>")
 @operation(
     Operation(
         summary="Edit title, description, location or tags",
@@ -162,7 +170,7 @@ def edit(image_id: str) -> Response:
     return _image_answer(image)
 
 
-@blueprint.delete("/<image_id>")
+@blueprint.delete("/<image_id:image_id>")
 @operation(
     Operation(
         summary="Delete an image",
