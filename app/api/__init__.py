@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from functools import partial
 
 from flask import Flask, Response, g, request
 
@@ -52,7 +53,7 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     if response.status_code >= 400:
-        discard_rest(request)
+        response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     log.log(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -100,6 +101,39 @@ def test_an_upload_far_over_the_limit_is_answered_and_the_connection_survives(ap
     response = api.post(IMAGES, content=b"x" * 30_000_000, headers={"Content-Type": "image/png"})
     assert (response.status_code, response.json()["code"]) == (413, "image_too_large")
     assert api.get(IMAGES).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Content-Length": "30000000"}, "image_too_large"),
+        ({"Content-Length": "3000", "Content-Type": "text/plain"}, "invalid_request"),
+        ({"Transfer-Encoding": "chunked", "Content-Type": "text/plain"}, "invalid_request"),
+    ],
+)
+def test_a_refusal_does_not_wait_for_a_client_that_stalls(
+    server: RunningService, user: str, headers: dict[str, str], code: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as connection:
+        started = time.monotonic()
+        connection.sendall(head(user, **headers).replace("\n", "\r\n").encode() + b"\r\n3e8\r\n" + b"x" * 100)
+        answer = b""
+        while code.encode() not in answer:
+            answer += connection.recv(65536)
+        assert time.monotonic() - started < 1
+        assert connection.recv(65536) == b""
+        assert time.monotonic() - started < 4
+
+
+def test_requests_whose_head_does_not_come_are_dropped(server: RunningService) -> None:
+    connections = [socket.create_connection(("127.0.0.1", server.port), timeout=15) for _ in range(3)]
+    started = time.monotonic()
+    for connection, part in zip(connections, (b"GE", b"GET /health HTTP/1.1\r\nHost:", b"G"), strict=True):
+        connection.sendall(part)
+    for connection in connections:
+        with connection:
+            assert connection.recv(100) == b""
+    assert 5 < time.monotonic() - started < 14
 
 
 @pytest.mark.parametrize(
