@@ -66,7 +66,7 @@ class ImageNotFound(ServiceError):
 
 
 class PreconditionFailed(ServiceError):
-    default_detail = "The image was changed meanwhile. Read it again and repeat the edit."
+    default_detail = "The image was changed meanwhile. Read it again before you change or delete it."
 
 
 class ImageTooLarge(ServiceError):

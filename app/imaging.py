@@ -2,12 +2,11 @@
 
 libvips decodes (docs/adr/0003-libvips.md); it is told which loader to use, so that no other of
 its formats can be reached. Where it is more lenient than "whole" (it takes a PNG without its end,
-or the frames that a cut GIF still has), the structure of the file is walked first, which costs
-microseconds, and at worst (10 MiB in blocks of one byte) less than half a second.
+the frames that a cut GIF still has, or gray for the missing half of a JPEG), the structure of the
+file is walked first (app/structure.py).
 """
 
 import functools
-import mmap
 import threading
 from dataclasses import dataclass
 
@@ -15,11 +14,11 @@ import pyvips
 
 from app.errors import InvalidImage, UnsupportedImageType
 from app.models import ContentType
-
-Bytes = bytes | mmap.mmap
+from app.structure import Bytes, GifScreen, gif_screen, jpeg_picture, png_is_whole
 
 _configuring = threading.Lock()
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
+_LONG_RUN = 32  # bytes of one value at the end of a JPEG's last scan, after which its end is looked at twice
 _OPTIONS = {
     ContentType.JPEG: {},
     ContentType.PNG: {},
@@ -65,25 +64,78 @@ def inspect(data: Bytes, *, max_pixels: int) -> ImageFacts:
     decoded. Raises UnsupportedImageType, or InvalidImage with what is wrong.
     """
     content_type = sniffed_type(data)
-    _check_structure(data, content_type)
+    picture: bytes | None = None
+    screen: GifScreen | None = None
+    whole: object = True
+    match content_type:
+        case ContentType.JPEG:
+            whole = picture = jpeg_picture(data)
+        case ContentType.PNG:
+            whole = png_is_whole(data)
+        case ContentType.GIF:
+            whole = screen = gif_screen(data)
+        case ContentType.WEBP:
+            pass  # libvips refuses one when as much as its last byte is missing
+    if not whole:
+        raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
     _configure_libvips()
     try:
-        image = pyvips.Operation.call(
-            _LOADERS[content_type], data, access="sequential", fail_on="error", **_OPTIONS[content_type]
-        )
-        facts = _facts(image, content_type)
+        image = _open(data, content_type)
+        facts = _facts(image, content_type, screen)
         pixels = facts.width * facts.height * facts.frames
         if pixels > max_pixels:
             raise InvalidImage(f"The image has {pixels} pixels in {facts.frames} frame(s); the limit is {max_pixels}.")
-        image.avg()  # the cheapest operation that needs every pixel
+        if picture:
+            _require_whole_jpeg(picture)
+        else:
+            _decode(image)
     except pyvips.Error as error:
         raise InvalidImage("The image is damaged or cut short: it does not decode whole.") from error
     return facts
 
 
-def _facts(image: pyvips.Image, content_type: ContentType) -> ImageFacts:
+def _open(data: Bytes, content_type: ContentType, *, fail_on: str = "error") -> pyvips.Image:
+    """Reads the header; what is wrong with the pixels shows when they are decoded."""
+    return pyvips.Operation.call(
+        _LOADERS[content_type], data, access="sequential", fail_on=fail_on, **_OPTIONS[content_type]
+    )
+
+
+def _decode(image: pyvips.Image) -> None:
+    image.avg()  # the cheapest operation that needs every pixel
+
+
+def _require_whole_jpeg(picture: bytes) -> None:
+    """Raises pyvips.Error unless the scans give every pixel, with nothing that a decoder warns of.
+
+    Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
+    bytes that happen to be codes of flat blocks, so a run of one byte at the end is looked at twice:
+    a real picture needs all of it (it is flat there), or none of it (it is padding).
+    """
+    body, end = picture[:-2], picture[-2:]
+    run = len(body) - len(body.rstrip(body[-1:]))
+    needs_run = _decodes(picture) and (run < _LONG_RUN or not _decodes(body[: -_LONG_RUN // 2] + end))
+    if not needs_run:  # then it has to do without
+        _decode_strictly(body[: len(body) - run + 1] + end)
+
+
+def _decodes(picture: bytes) -> bool:
+    try:
+        _decode_strictly(picture)
+    except pyvips.Error:
+        return False
+    return True
+
+
+def _decode_strictly(picture: bytes) -> None:
+    _decode(_open(picture, ContentType.JPEG, fail_on="warning"))
+
+
+def _facts(image: pyvips.Image, content_type: ContentType, screen: GifScreen | None) -> ImageFacts:
     frames = _header(image, "n-pages")
     width, height = image.width, image.height // frames
+    if screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
+        width, height = max(width, screen.width), max(height, screen.height)
     if _header(image, "orientation") in _SIDEWAYS:
         width, height = height, width
     return ImageFacts(content_type, width, height, frames)
@@ -92,56 +144,6 @@ def _facts(image: pyvips.Image, content_type: ContentType) -> ImageFacts:
 def _header(image: pyvips.Image, name: str) -> int:
     """A number from the header; libvips leaves it out where it is 1."""
     return int(image.get(name)) if image.get_typeof(name) else 1
-
-
-def _check_structure(data: Bytes, content_type: ContentType) -> None:
-    match content_type:
-        case ContentType.PNG:
-            whole = _png_reaches_its_end(data)
-        case ContentType.GIF:
-            whole = _gif_reaches_its_end(data)
-        case _:
-            return  # libvips refuses these when as much as the last byte is missing
-    if not whole:
-        raise InvalidImage("The image is cut short: its end is missing.")
-
-
-def _png_reaches_its_end(data: Bytes) -> bool:
-    """Whether the chunks lead to a whole IEND (PNG specification, section 5.3)."""
-    position = 8
-    while position + 12 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        kind = data[position + 4 : position + 8]
-        position += 12 + length
-        if kind == b"IEND":
-            return position <= len(data)
-    return False
-
-
-def _gif_reaches_its_end(data: Bytes) -> bool:
-    """Whether the blocks lead to the trailer (GIF89a specification, sections 17 to 27)."""
-    size = len(data)
-    if size < 13:
-        return False
-    position = 13 + _colour_table_bytes(data[10])
-    while position < size:
-        introducer = data[position]
-        if introducer == 0x3B:
-            return True
-        if introducer == 0x21:
-            position += 2
-        elif introducer == 0x2C and position + 10 <= size:
-            position += 11 + _colour_table_bytes(data[position + 9])
-        else:
-            return False
-        while position < size and (length := data[position]):
-            position += 1 + length
-        position += 1
-    return False
-
-
-def _colour_table_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _configure_libvips() -> None:

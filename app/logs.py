@@ -36,3 +36,6 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("app").setLevel(level)
+    # libvips warns of each odd bit of metadata in a file, which can be thousands, and from threads that know no
+    # request. A file that does not decode is refused by an error, so the warnings are not missed.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)

@@ -223,9 +223,14 @@ def record_key(image: Image) -> str:
     return f"records/{quote(image.user_id, safe='')}/{image.image_id}.json"
 
 
+def normalised_tag(tag: str) -> str:
+    """Trimmed, case-folded, in Unicode's NFC form."""
+    return folded(tag.strip())
+
+
 def normalised_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Trimmed, case-folded, in Unicode's NFC form, without duplicates, in the order given."""
-    return tuple(dict.fromkeys(folded(tag.strip()) for tag in tags))
+    """Each normalised, without duplicates, in the order given."""
+    return tuple(dict.fromkeys(map(normalised_tag, tags)))
 
 
 def normalised_title(title: str) -> str:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import random
 import struct
 import zlib
 from typing import Any
@@ -31,10 +32,26 @@ def picture_of_bytes(length: int, seed: int = 0) -> bytes:
     base = picture("PNG", (8, 8), seed=seed)
     padding = length - len(base) - 12
     assert padding >= 0
-    chunk = b"prVt" + seed.to_bytes(4, "big") * (padding // 4 + 1)
-    chunk = chunk[: 4 + padding]
-    end = base.rindex(b"IEND") - 4
-    return base[:end] + struct.pack(">I", padding) + chunk + struct.pack(">I", zlib.crc32(chunk)) + base[end:]
+    content = seed.to_bytes(4, "big") * (padding // 4 + 1)
+    return with_png_chunks(png_chunk(b"prVt", content[:padding]), base)
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def with_png_chunks(chunks: bytes, data: bytes | None = None) -> bytes:
+    """The PNG with these behind its header."""
+    data = data or picture("PNG")
+    return data[:33] + chunks + data[33:]
+
+
+def photo(**options: Any) -> bytes:
+    """A JPEG with as much detail everywhere as a photograph has."""
+    noise = Pillow.frombytes("RGB", (32, 24), random.Random(0).randbytes(32 * 24 * 3))
+    target = io.BytesIO()
+    noise.resize((320, 240), Pillow.Resampling.BICUBIC).save(target, "JPEG", **options)
+    return target.getvalue()
 
 
 def with_orientation(orientation: int, size: tuple[int, int] = (64, 48)) -> bytes:

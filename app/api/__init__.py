@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from functools import partial
 
 from flask import Flask, Response, g, request
 
@@ -12,6 +13,7 @@ from app.api import docs, health, images, problems, tags
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context
 from app.api.request_models import request_models
+from app.errors import FieldError, InvalidRequest
 from app.services import Services, build_services
 from app.settings import Settings
 
@@ -28,6 +30,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app = Flask("app.api", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
+    app.url_map.converters["image_id"] = images.ImageIdConverter
     app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
     app.before_request(_begin)
     app.after_request(_finish)
@@ -42,11 +45,15 @@ def _begin() -> None:
     g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.started = time.perf_counter()
     logs.request_id.set(g.request_id)
+    try:
+        request.environ["PATH_INFO"].encode("latin-1").decode()  # as WSGI carries bytes (PEP 3333)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(errors=[FieldError("path", "is not UTF-8")]) from error
 
 
 def _finish(response: Response) -> Response:
     if response.status_code >= 400:
-        discard_rest(request)
+        response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     log.log(

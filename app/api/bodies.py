@@ -14,17 +14,20 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.api.parsing import TAGS, parse, single_values
+from app.api.parsing import TAGS, parse, query_values, single_values
 from app.api.request_models import RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
 from app.spool import Spool
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_JSON_BYTES = 64 * 1024
 _MAX_FORM_BYTES = 256 * 1024  # of a multipart body beside the file: fields, part headers, delimiters
@@ -33,6 +36,7 @@ _PIECE_BYTES = 64 * 1024
 _BASE64_PIECE = 64 * 1024  # a multiple of 4, so that each piece decodes by itself
 _DISCARD_BYTES = 64 * 1024 * 1024
 _DISCARD_SECONDS = 5
+_DISCARD_STALL_SECONDS = 1  # without a byte, after which the answer is there for the client to read
 _STALL_SECONDS = 20  # without a byte, after which a client no longer holds a thread
 _EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
@@ -78,8 +82,7 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
 
 
 def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
-    values = single_values(request.args.items(multi=True), lists=TAGS)
-    fields = parse(models.upload_fields, values)
+    fields = parse(models.upload_fields, query_values(request.query_string, lists=TAGS))
     digests = _digests(request)
     for piece in _pieces(request, spool.max_bytes):
         spool.write(piece)
@@ -172,9 +175,11 @@ def _read_base64(request: Request, models: RequestModels, spool: Spool) -> Uploa
     del body
     upload = parse(models.base64_upload, values)
     values.clear()
-    encoded = upload.image_data
-    if encoded.startswith("data:"):
-        encoded = encoded.partition(",")[2]
+    encoded = upload.image_data.strip()
+    if encoded[:5].lower() == "data:":  # RFC 2397; schemes know no case (RFC 3986 section 3.1)
+        head, comma, encoded = encoded.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise InvalidRequest(errors=[FieldError("image_data", "is a data: URI without ;base64,")])
     if any(blank in encoded for blank in "\r\n \t"):
         encoded = "".join(encoded.split())
     if "=" in encoded[:-2]:
@@ -225,33 +230,34 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     if announced is not None and received < announced:
         raise IncompleteBody
     if announced is not None and _more_follows(request):
-        stream.failed = True  # gunicorn's word for "do not read another request from this connection"
+        stream.failed = True
         raise IncompleteBody
 
 
-def discard_rest(request: Request) -> None:
-    """Take in, within limits, what is left of a refused body, so that the client gets to read why.
+def discard_rest(environ: "WSGIEnvironment") -> None:
+    """Once a refusal is sent, take in what is left of the body, within limits, so that the client gets to read it.
 
     A client that is still sending when gunicorn closes the connection sees a reset instead of the
     answer. Servers that read whole bodies themselves need no help.
     """
-    connection = request.environ.get("gunicorn.socket")
+    connection = environ.get("gunicorn.socket")
     if connection is None:
         return
-    stream, patience = request.environ["wsgi.input"], connection.gettimeout()
+    stream, patience = environ["wsgi.input"], connection.gettimeout()
     deadline = time.monotonic() + _DISCARD_SECONDS
     discarded = 0
     read = stream.read
     if stream.failed:  # stalled, broken, or followed by more: what comes now is not the announced body
         read, deadline = connection.recv, time.monotonic() + _EXCESS_SECONDS
-    # Whatever a bad chunk or a lost connection raises, the answer is decided; the server closes after it.
+    # Whatever a bad chunk or a lost connection raises, the answer is sent; the server closes after it.
     with suppress(Exception):
         while discarded < _DISCARD_BYTES and (left := deadline - time.monotonic()) > 0:
-            connection.settimeout(left)
+            connection.settimeout(min(left, _DISCARD_STALL_SECONDS))
             if not (piece := read(_PIECE_BYTES)):
-                break
+                connection.settimeout(patience)
+                return
             discarded += len(piece)
-    connection.settimeout(patience)
+    stream.failed = True  # gunicorn's word for "do not read another request from this connection"
 
 
 def _more_follows(request: Request) -> bool:

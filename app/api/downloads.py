@@ -1,15 +1,19 @@
 """An image's bytes as an HTTP answer: validators, conditions and ranges (RFC 9110 sections 8.8, 13, 14)."""
 
+import re
 from datetime import datetime
 
 from flask import Request, Response
 from werkzeug.http import http_date, parse_date
 
+from app.api.conditions import if_match
 from app.errors import PreconditionFailed, RangeNotSatisfiable
 from app.models import Image
 from app.services.images import ImageService
 from app.services.storage import content_disposition
 
+# Section 14.1.2: from one byte to another or to the end, or the last so many.
+_ONE_RANGE = re.compile(r"bytes=(?:([0-9]{1,1000})-([0-9]{0,1000})|-([0-9]{1,1000}))", re.IGNORECASE)
 # Bytes that a user uploaded run nothing, whatever a browser takes them for.
 _CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox"
 
@@ -69,8 +73,9 @@ def _date(request: Request, name: str) -> datetime | None:
 
 
 def _precondition_fails(request: Request, image: Image, changed_at: datetime) -> bool:
-    if request.if_match:
-        return not request.if_match.contains(_etag(image))
+    if "If-Match" in request.headers:
+        wanted = if_match(request)
+        return wanted is not None and _etag(image) not in wanted
     since = _date(request, "If-Unmodified-Since")
     return since is not None and changed_at > since
 
@@ -89,8 +94,8 @@ def _wanted_range(request: Request, image: Image, changed_at: datetime) -> tuple
     What cannot be served as one range of bytes is ignored, as section 14.2 allows: several
     ranges, other units, malformed ones, and those whose If-Range does not hold.
     """
-    wanted = request.range
-    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+    wanted = _ONE_RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if wanted is None:
         return None
     try:
         condition = request.if_range
@@ -100,9 +105,16 @@ def _wanted_range(request: Request, image: Image, changed_at: datetime) -> tuple
         return None
     if condition.date is not None and condition.date != changed_at:
         return None
-    start, stop = wanted.ranges[0]
-    if start < 0:  # the last so many bytes
-        start = max(start + image.file_size, 0)
+    first, last, suffix = (int(digits) if digits else None for digits in wanted.groups())
+    if first is None:
+        assert suffix is not None  # the pattern has one of them
+        start, stop = max(image.file_size - suffix, 0), image.file_size
+    elif last is None:
+        start, stop = first, image.file_size
+    elif last < first:
+        return None
+    else:
+        start, stop = first, min(last + 1, image.file_size)
     if start >= image.file_size:
         raise RangeNotSatisfiable(complete_length=image.file_size)
-    return start, image.file_size if stop is None else min(stop, image.file_size)
+    return start, stop

@@ -1,18 +1,19 @@
 """The routes under /api/v1/images: parse, one call of the service, present."""
 
 import base64
-import re
 from urllib.parse import urlencode
 
-from flask import Blueprint, Request, Response, request, url_for
+from flask import Blueprint, Response, request, url_for
+from werkzeug.routing import BaseConverter
 
 from app import errors
 from app.api.auth import caller, identify
 from app.api.bodies import read_json, read_upload
+from app.api.conditions import expected_versions
 from app.api.context import context
 from app.api.downloads import image_response
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import TAGS, Model, parse, single_values
+from app.api.parsing import TAGS, Model, parse, query_values
 from app.api.presenting import image_resource, json_response, version_etag
 from app.api.request_models import BatchDelete, DownloadQuery, NoQuery
 from app.api.response_models import (
@@ -28,6 +29,13 @@ from app.models import Image
 
 blueprint = Blueprint("images", __name__, url_prefix="/api/v1/images")
 blueprint.before_request(identify)
+
+
+class ImageIdConverter(BaseConverter):
+    """Any segment but the names of routes, so that those answer 405 and not that there is no such image."""
+
+    regex = r"(?!(?:upload|batch-delete)\Z)[^/]+"
+
 
 _ONE_IMAGE = (errors.NotOwner, errors.ImageNotFound)
 _JSON_BODY = (errors.IncompleteBody, errors.LengthRequired, errors.ImageTooLarge)
@@ -74,7 +82,7 @@ def upload() -> Response:
 )
 def list_images() -> Response:
     scope = context()
-    query = parse(scope.models.list_query, single_values(request.args.items(multi=True), lists=TAGS))
+    query = parse(scope.models.list_query, query_values(request.query_string, lists=TAGS))
     if query.user_id is not None and query.user_id != caller():
         raise errors.NotOwner("You can list your own images only.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
@@ -93,7 +101,7 @@ def list_images() -> Response:
     return response
 
 
-@blueprint.get("/<image_id>")
+@blueprint.get("/<image_id:image_id>")
 @operation(
     Operation(
         summary="Download an image",
@@ -134,7 +142,7 @@ def download(image_id: str) -> Response:
     return image_response(request, image, scope.services.images, attachment=query.download)
 
 
-@blueprint.get("/<image_id>/metadata")
+@blueprint.get("/<image_id:image_id>/metadata")
 @operation(
     Operation(
         summary="Show what is known about an image",
@@ -147,8 +155,8 @@ def metadata(image_id: str) -> Response:
     return _image_answer(context().services.images.describe(caller(), image_id))
 
 
-@blueprint.put("/<image_id>")
-@blueprint.patch("/<image_id>")
+@blueprint.put("/<image_id:image_id>")
+@blueprint.patch("/<image_id:image_id>")
 @operation(
     Operation(
         summary="Edit title, description, location or tags",
@@ -161,21 +169,21 @@ def edit(image_id: str) -> Response:
     scope = context()
     _query(NoQuery)
     changes = parse(scope.models.image_edit, read_json(request)).changes()
-    image = scope.services.images.update(caller(), image_id, changes, expected_versions=_expected_versions(request))
+    image = scope.services.images.update(caller(), image_id, changes, expected_versions=expected_versions(request))
     return _image_answer(image)
 
 
-@blueprint.delete("/<image_id>")
+@blueprint.delete("/<image_id:image_id>")
 @operation(
     Operation(
         summary="Delete an image",
         answers={200: Answer(description="It is gone", model=Deleted)},
-        failures=_ONE_IMAGE,
+        failures=(*_ONE_IMAGE, errors.PreconditionFailed),
     )
 )
 def delete(image_id: str) -> Response:
     _query(NoQuery)
-    context().services.images.delete(caller(), image_id)
+    context().services.images.delete(caller(), image_id, expected_versions=expected_versions(request))
     return json_response(Deleted(message="The image was deleted.", image_id=image_id))
 
 
@@ -200,18 +208,10 @@ def batch_delete() -> Response:
 
 
 def _query(model: type[Model]) -> Model:
-    return parse(model, single_values(request.args.items(multi=True)))
+    return parse(model, query_values(request.query_string))
 
 
 def _image_answer(image: Image) -> Response:
     response = json_response(image_resource(image))
     response.headers["ETag"] = version_etag(image)
     return response
-
-
-def _expected_versions(request: Request) -> list[int] | None:
-    """The versions that If-Match allows, or None where any will do."""
-    condition = request.if_match
-    if "If-Match" not in request.headers or condition.star_tag:
-        return None
-    return [int(tag) for tag in condition.as_set() if re.fullmatch(r"[0-9]{1,18}", tag)]

@@ -54,7 +54,7 @@ class _Document:
         paths: dict[str, Json] = {}
         for rule, contract in routes(self._app):
             if contract is not None:
-                path = re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+                path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
                 paths.setdefault(path, {}).update(self._path(rule, contract))
         self._reference(Problem, "serialization")
         _, schemas = models_json_schema(list(self._models.items()), ref_template="#/components/schemas/{model}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -41,8 +42,21 @@ def split_tags(text: str) -> list[Any]:
     return [part for part in text.split(",") if part.strip()]
 
 
+def query_values(query: bytes, *, lists: frozenset[str] = frozenset()) -> dict[str, object]:
+    """The query string's parameters, as `single_values`. Raises InvalidRequest also where one is not UTF-8."""
+    pairs = []
+    # Latin-1 maps each byte to a character and back, so that the bytes can be judged one parameter at a time.
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1"):
+        raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
+        try:
+            pairs.append((raw_name.decode(), raw_value.decode()))
+        except UnicodeDecodeError as error:
+            raise InvalidRequest(errors=[FieldError(raw_name.decode(errors="replace"), "is not UTF-8")]) from error
+    return single_values(pairs, lists=lists)
+
+
 def single_values(pairs: Iterable[tuple[str, str]], *, lists: frozenset[str] = frozenset()) -> dict[str, object]:
-    """Form fields or query parameters as a mapping; those named in `lists` may be given repeatedly.
+    """Form fields or parameters as a mapping; those named in `lists` may be given repeatedly.
 
     Raises InvalidRequest where another is given twice.
     """

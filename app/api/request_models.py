@@ -4,6 +4,7 @@ They depend on the settings (how long may a title be?), so they are made per app
 `request_models`; the classes here say what the rest of the code sees.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from app.models import (
     Status,
     TagMatch,
     cleaned_filename,
-    normalised_tags,
+    normalised_tag,
     parsed_timestamp,
     search_words,
 )
@@ -31,6 +32,8 @@ from app.settings import Settings
 _MAX_WANTED_TAGS = 20
 _MAX_WANTED_WORDS = 10
 _MAX_WANTED_TEXT = 1000  # characters
+_MAX_TAGS_TEXT = 64 * 1024  # characters, of all tags in one string
+_MAX_TAGS_WRITTEN = 1000  # before blanks and duplicates are taken out
 
 
 def _blank_as_none(value: object) -> object:
@@ -42,10 +45,35 @@ def _bare_name(value: object) -> object:
     return cleaned_filename(value) if isinstance(value, str) else value
 
 
-def _tag_list(value: object) -> object:
+def _written_tags(value: object) -> object:
+    """Tags in whichever form, not yet cleaned; more text than anyone writes is not taken apart."""
     if value is None:
         return []
-    return split_tags(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        if len(value) > _MAX_TAGS_TEXT:
+            raise PydanticCustomError("tags", "is too long")
+        value = split_tags(value)
+    if isinstance(value, list) and len(value) > _MAX_TAGS_WRITTEN:
+        raise PydanticCustomError("tags", "has too many entries")
+    return value
+
+
+def _tag_cleaner(max_length: int) -> Callable[[object], object]:
+    def clean(value: object) -> object:
+        # In NFC a character stands for at most four, so more than that cannot shrink to the limit.
+        return normalised_tag(value) if isinstance(value, str) and len(value.strip()) <= 4 * max_length else value
+
+    return clean
+
+
+def _distinct(max_tags: int) -> Callable[[list[str]], list[str]]:
+    def check(tags: list[str]) -> list[str]:
+        distinct = list(dict.fromkeys(tags))
+        if len(distinct) > max_tags:
+            raise PydanticCustomError("tags", "has more than {max_tags} different tags", {"max_tags": max_tags})
+        return distinct
+
+    return check
 
 
 def _moment(value: object) -> object:
@@ -57,13 +85,11 @@ def _moment(value: object) -> object:
         raise PydanticCustomError("timestamp", "{problem}", {"problem": str(error)}) from error
 
 
-def _wanted_tags(tags: list[str]) -> list[str]:
-    wanted = list(normalised_tags(tags))
-    if "" in wanted or not wanted:
-        raise PydanticCustomError("tags", "holds an empty tag")
-    if len(wanted) > _MAX_WANTED_TAGS:
-        raise PydanticCustomError("tags", "may hold {most} tags at most", {"most": _MAX_WANTED_TAGS})
-    return wanted
+def _plain_number(value: object) -> object:
+    """Python reads more as a number than people do: 1_0, +5, 5.0, or with blanks around."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
+        raise PydanticCustomError("number", "must be a whole number in plain digits")
+    return value
 
 
 def _with_words(text: str) -> str:
@@ -76,6 +102,7 @@ def _with_words(text: str) -> str:
 
 
 WantedText = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_WANTED_TEXT)]
+WantedTag = Annotated[WantedText, BeforeValidator(_tag_cleaner(_MAX_WANTED_TEXT))]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
@@ -100,7 +127,7 @@ class ImageEdit(Request):
         if "location" in self.model_fields_set:
             changes["location"] = self.location
         if "tags" in self.model_fields_set:
-            changes["tags"] = normalised_tags(self.tags or ())
+            changes["tags"] = tuple(self.tags or ())
         return changes
 
 
@@ -137,8 +164,8 @@ class ListQuery(Request):
 
     user_id: Annotated[str | None, Field(description="if given, must be the caller")] = None
     tags: Annotated[
-        Annotated[list[WantedText], AfterValidator(_wanted_tags)] | None,
-        BeforeValidator(_tag_list),
+        Annotated[list[WantedTag], Field(min_length=1), AfterValidator(_distinct(_MAX_WANTED_TAGS))] | None,
+        BeforeValidator(_written_tags),
         Field(description="separated by commas, or repeated; see tag_match"),
     ] = None
     tag_match: Annotated[Literal["any", "all"], Field(description="how many of the tags an image must have")] = "any"
@@ -227,13 +254,18 @@ def request_models(settings: Settings) -> RequestModels:
         limited = Annotated[str, StringConstraints(strip_whitespace=True, max_length=max_length)]
         return (Annotated[limited | None, BeforeValidator(clean)], None)
 
+    # Lengths and number are those of the tags as they are kept, so that what is shown can be sent back.
     tag = Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=settings.max_tag_length, pattern=r"\S")
+        str,
+        StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"\S"),
+        BeforeValidator(_tag_cleaner(settings.max_tag_length)),
     ]
-    tags: Any = Annotated[
-        Annotated[list[tag], Field(max_length=settings.max_tags)] | None,
-        BeforeValidator(_tag_list),
+    distinct = Annotated[
+        list[tag],
+        AfterValidator(_distinct(settings.max_tags)),
+        Field(json_schema_extra={"maxItems": settings.max_tags}),
     ]
+    tags: Any = Annotated[distinct | None, BeforeValidator(_written_tags)]
     texts: dict[str, Any] = {
         "title": text(settings.max_title_length),
         "description": text(settings.max_description_length),
@@ -242,7 +274,11 @@ def request_models(settings: Settings) -> RequestModels:
     }
     texts_with_name = texts | {"filename": text(settings.max_filename_length, _bare_name)}
     limit: Any = (
-        Annotated[int, Field(ge=1, le=settings.max_list_limit, description="entries on the page")],
+        Annotated[
+            int,
+            BeforeValidator(_plain_number),
+            Field(ge=1, le=settings.max_list_limit, description="entries on the page"),
+        ],
         settings.default_list_limit,
     )
     upload_fields = create_model("UploadFields", __base__=UploadFields, **texts_with_name)

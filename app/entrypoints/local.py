@@ -14,11 +14,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import click
 
@@ -67,34 +68,85 @@ class _Child:
             self.process.wait()
 
 
+class _StopSignals:
+    """Turns the signals that ask to stop into _Stopped, where that is safe."""
+
+    def __init__(self) -> None:
+        self._heeded, self._held_back, self._came = True, False, False
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._take)
+
+    def _take(self, _number: int, _frame: FrameType | None) -> None:
+        self._came = True
+        if self._heeded and not self._held_back:
+            self._heeded = False
+            raise _Stopped
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """What is begun in here is completed before a signal counts."""
+        self._held_back = True
+        try:
+            yield
+        finally:
+            self._held_back = False
+        if self._came and self._heeded:
+            self._heeded = False
+            raise _Stopped
+
+    def ignore(self) -> None:
+        self._heeded = False
+
+
+class _Children:
+    """The processes started here, in order; stopped the other way round."""
+
+    def __init__(self, stack: ExitStack, signals: _StopSignals) -> None:
+        self._stack = stack
+        self._signals = signals
+        self._children: list[_Child] = []
+
+    def start(
+        self, name: str, command: list[str], environment: Mapping[str, str], *, log: Path | None = None
+    ) -> _Child:
+        with ExitStack() as files, self._signals.held_back():  # a child that nobody knows of would outlive us
+            output = files.enter_context(log.open("ab")) if log else None
+            child = _Child(name, _spawn(command, environment, output), log)
+            self._stack.callback(child.stop)
+        self._children.append(child)
+        return child
+
+    def require_running(self) -> None:
+        for child in self._children:
+            child.require_running()
+
+
 def run_local(settings: Settings) -> None:
     """Serve until a signal comes. Raises StartError where it cannot start, or a part ends by itself."""
-    _take_signals()
+    signals = _StopSignals()
     with ExitStack() as stack:
+        children = _Children(stack, signals)
         try:
             _require_free(settings.host, settings.port, "PORT")
             environment = dict(os.environ)
             if settings.secret_key is None:
                 environment["SECRET_KEY"] = _kept_secret_key(settings.data_dir)
-            children = []
             if settings.uses_emulator:
                 click.echo("Starting the embedded AWS emulator ...")
-                children.append(_start_emulator(settings))
-                stack.callback(children[-1].stop)
+                _start_emulator(settings, children)
             _prepare_stores(settings)
             click.echo("Starting the web server ...")
-            children.append(_start_server(settings, environment))
-            stack.callback(children[-1].stop)
-            _wait_until_answers(f"{_address(settings)}/health", children[-1])
+            server = children.start("web server", server_command(settings, windows=_WINDOWS), environment)
+            _wait_until_answers(f"{_address(settings)}/health", server)
             _say_hello(settings)
             while True:
-                for child in children:
-                    child.require_running()
+                children.require_running()
                 time.sleep(0.2)  # a signal ends this wait at once
         except _Stopped:
             click.echo("\nStopping ...")
         finally:
-            _ignore_signals()
+            signals.ignore()
     click.echo("Stopped. What was stored is kept." if settings.uses_emulator else "Stopped.")
 
 
@@ -111,23 +163,6 @@ def server_command(settings: Settings, *, windows: bool) -> list[str]:
         f"--threads={threads}",
         "app.entrypoints.wsgi:app",
     ]
-
-
-def _take_signals() -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Stopped
-
-    for number in _stop_signals():
-        signal.signal(number, stop)
-
-
-def _ignore_signals() -> None:
-    for number in _stop_signals():
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _stop_signals() -> list[signal.Signals]:
-    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
 def _require_free(host: str, port: int, setting: str) -> None:
@@ -153,7 +188,7 @@ def _kept_secret_key(data_dir: Path) -> str:
     return path.read_text()
 
 
-def _start_emulator(settings: Settings) -> _Child:
+def _start_emulator(settings: Settings, children: _Children) -> None:
     _require_free("127.0.0.1", settings.emulator_port, "EMULATOR_PORT")
     home = settings.data_dir.resolve() / "emulator"
     home.mkdir(parents=True, exist_ok=True)
@@ -175,26 +210,20 @@ def _start_emulator(settings: Settings) -> _Child:
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
     }
-    log = home / "emulator.log"
-    with log.open("ab") as output:
-        child = _Child("emulator", _spawn([sys.executable, "-m", "ministack"], environment, output.fileno()), log)
-    try:
-        _wait_until_answers(f"http://127.0.0.1:{settings.emulator_port}/_ministack/health", child)
-    except BaseException:
-        child.stop()
-        raise
-    return child
+    emulator = children.start("emulator", [sys.executable, "-m", "ministack"], environment, log=home / "emulator.log")
+    _wait_until_answers(f"http://127.0.0.1:{settings.emulator_port}/_ministack/health", emulator)
 
 
-def _start_server(settings: Settings, environment: Mapping[str, str]) -> _Child:
-    return _Child("web server", _spawn(server_command(settings, windows=_WINDOWS), environment, None))
+def _spawn(command: list[str], environment: Mapping[str, str], output: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+    """Start a child that Ctrl-C at the terminal does not reach: it is stopped from here, in its turn.
 
-
-def _spawn(command: list[str], environment: Mapping[str, str], output: int | None) -> "subprocess.Popen[bytes]":
-    """Start a child that Ctrl-C at the terminal does not reach: it is stopped from here, in its turn."""
+    On Linux it also ends when this process is killed and cannot stop it.
+    """
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP
+    elif sys.platform == "linux":
+        command = [sys.executable, "-m", "app.entrypoints.child", str(os.getpid()), *command]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
         command,
         env=dict(environment),

@@ -7,7 +7,7 @@ reasons are in docs/adr/0002-order-of-writes.md.
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from app import imaging
 from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
@@ -147,7 +147,7 @@ class ImageService:
         return self._metadata.tags(user_id, prefix=folded(prefix.lstrip()), limit=limit)
 
     def update(
-        self, user_id: str, image_id: str, changes: ImageChanges, *, expected_versions: Sequence[int] | None = None
+        self, user_id: str, image_id: str, changes: ImageChanges, *, expected_versions: Collection[int] | None = None
     ) -> Image:
         """Edit what a person says about an image, and return it with its version one up.
 
@@ -173,12 +173,13 @@ class ImageService:
             return edited
         raise BackendUnavailable("dynamodb")
 
-    def delete(self, user_id: str, image_id: str) -> None:
+    def delete(self, user_id: str, image_id: str, *, expected_versions: Collection[int] | None = None) -> None:
         """Delete an image and all that belongs to it. Of several deletes at once, one succeeds.
 
-        Raises ImageNotFound, NotOwner, or BackendUnavailable; after the last, repeating finishes it.
+        Raises ImageNotFound, NotOwner, PreconditionFailed unless the image has one of the
+        `expected_versions` where given, or BackendUnavailable; after the last, repeating finishes it.
         """
-        image = self._mark_deleting(user_id, image_id)
+        image = self._mark_deleting(user_id, image_id, expected_versions)
         if image_id not in self._storage.delete([image]):
             raise BackendUnavailable("s3")
         self._forget(image)
@@ -208,9 +209,11 @@ class ImageService:
             log.warning("batch delete stopped", extra={"store": error.store})
         return outcomes
 
-    def _mark_deleting(self, user_id: str, image_id: str) -> Image:
+    def _mark_deleting(self, user_id: str, image_id: str, expected_versions: Collection[int] | None = None) -> Image:
         for attempt in range(_MAX_ATTEMPTS):
             image = self.owned(user_id, image_id)
+            if expected_versions is not None and image.version not in expected_versions:
+                raise PreconditionFailed
             if image.status is Status.DELETING:
                 return image
             marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())

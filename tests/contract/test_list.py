@@ -96,6 +96,12 @@ def test_conditions_combine(api: httpx.Client, library: list[Any]) -> None:
         ("limit", "abc"),
         ("limit", "1000000000"),
         ("limit", ""),
+        ("limit", "1_0"),
+        ("limit", "5.0"),
+        ("limit", "+5"),
+        ("limit", " 5"),
+        ("limit", "\uff15"),
+        ("limit", "9" * 3000),
         ("order", "up"),
         ("created_after", "yesterday"),
         ("created_before", "2026-02-30"),
@@ -105,6 +111,13 @@ def test_conditions_combine(api: httpx.Client, library: list[Any]) -> None:
 )
 def test_a_bad_parameter_is_named(api: httpx.Client, field: str, value: str) -> None:
     assert_problem(api.get(IMAGES, params={field: value}), 400, "invalid_request", field)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("content_type=%ff", "content_type"), ("limit=5&x=%C3", "x"), ("%ff=1", "\ufffd")]
+)
+def test_a_parameter_that_is_not_utf8_is_named(api: httpx.Client, query: str, field: str) -> None:
+    assert_problem(api.get(f"{IMAGES}?{query}"), 400, "invalid_request", field)
 
 
 def test_a_parameter_given_twice_is_refused(api: httpx.Client) -> None:

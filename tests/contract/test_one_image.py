@@ -89,6 +89,7 @@ def test_bad_parameters_are_named(api: httpx.Client, path: str, field: str, valu
         ("bytes=5-99999", 5, 1000),
         ("bytes=0-", 0, 1000),
         ("Bytes=1-2", 1, 3),
+        ("bytes=999-" + "9" * 50, 999, 1000),
     ],
 )
 def test_one_range_is_served(api: httpx.Client, path: str, asked: str, start: int, stop: int) -> None:
@@ -99,14 +100,30 @@ def test_one_range_is_served(api: httpx.Client, path: str, asked: str, start: in
     assert response.headers["Content-Length"] == str(stop - start)
 
 
-@pytest.mark.parametrize("asked", ["bytes=1000-", "bytes=5000-6000"])
+@pytest.mark.parametrize(
+    "asked", ["bytes=1000-", "bytes=5000-6000", "bytes=-0", "bytes=-00", "bytes=" + "9" * 50 + "-"]
+)
 def test_a_range_beyond_the_end_is_not_satisfiable(api: httpx.Client, path: str, asked: str) -> None:
     response = api.get(path, headers={"Range": asked})
     assert_problem(response, 416, "range_not_satisfiable")
     assert response.headers["Content-Range"] == "bytes */1000"
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=9-2", "lines=1-2", "bytes=a-b", "nonsense", ""])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "bytes=0-1,5-6",
+        "bytes=9-2",
+        "lines=1-2",
+        "bytes=a-b",
+        "bytes=-",
+        "bytes=1_0-20",
+        "bytes=+1-2",
+        "bytes=--1",
+        "nonsense",
+        "",
+    ],
+)
 def test_other_ranges_are_ignored(api: httpx.Client, path: str, asked: str) -> None:
     response = api.get(path, headers={"Range": asked})
     assert (response.status_code, response.content) == (200, DATA)
@@ -160,7 +177,8 @@ def test_preconditions_on_the_bytes(api: httpx.Client, path: str) -> None:
     etag = api.head(path).headers["ETag"]
     assert api.get(path, headers={"If-Match": etag}).status_code == 200
     assert api.get(path, headers={"If-Match": "*"}).status_code == 200
-    assert_problem(api.get(path, headers={"If-Match": '"other"'}), 412, "precondition_failed")
+    for other in ('"other"', etag.strip('"'), f"W/{etag}"):
+        assert_problem(api.get(path, headers={"If-Match": other}), 412, "precondition_failed")
     past = {"If-Unmodified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"}
     assert_problem(api.get(path, headers=past), 412, "precondition_failed")
 
@@ -185,13 +203,27 @@ def test_an_edit_changes_what_it_names_and_null_clears(api: httpx.Client, path: 
     assert api.get(path).content == DATA
 
 
+# A condition names strong tags, compared octet by octet (RFC 9110 section 8.8.3.2).
+NOT_VERSION_2 = ['"1"', '"3"', 'W/"2"', '"02"', "2", '"2', '" 2"', '"nonsense"', '"1", "3"', '"*"', ""]
+
+
 def test_an_edit_of_another_version_is_refused(api: httpx.Client, path: str) -> None:
     assert api.patch(path, json={"title": "a"}, headers={"If-Match": '"1"'}).json()["version"] == 2
-    for condition in ('"1"', '"3"', 'W/"2"', '"nonsense"', '"1", "3"', ""):
-        response = api.patch(path, json={"title": "b"}, headers={"If-Match": condition})
-        assert_problem(response, 412, "precondition_failed")
-    for version, condition in ((3, '"2"'), (4, "*"), (5, '"1", "4"')):
+    for condition in NOT_VERSION_2:
+        for method in ("PATCH", "PUT"):
+            response = api.request(method, path, json={"title": "b"}, headers={"If-Match": condition})
+            assert_problem(response, 412, "precondition_failed")
+    for version, condition in ((3, '"2"'), (4, "*"), (5, '"1", "4"'), (6, 'W/"5","5"')):
         assert api.patch(path, json={"title": "c"}, headers={"If-Match": condition}).json()["version"] == version
+
+
+@pytest.mark.parametrize("condition", ["*", '"2"', '"1", "2"'])
+def test_a_delete_of_another_version_is_refused(api: httpx.Client, path: str, condition: str) -> None:
+    assert api.patch(path, json={"title": "a"}).json()["version"] == 2
+    for other in NOT_VERSION_2:
+        assert_problem(api.delete(path, headers={"If-Match": other}), 412, "precondition_failed")
+    assert api.delete(path, headers={"If-Match": condition}).status_code == 200
+    assert_problem(api.delete(path, headers={"If-Match": condition}), 404, "image_not_found")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,7 +10,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.contract.steps import IMAGES, Json, upload
+from tests.contract.steps import IMAGES, Json, assert_problem, upload
 from tests.samples import picture, picture_of_bytes
 from tests.server import RunningService
 
@@ -103,6 +104,39 @@ def test_an_upload_far_over_the_limit_is_answered_and_the_connection_survives(ap
 
 
 @pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Content-Length": "30000000"}, "image_too_large"),
+        ({"Content-Length": "3000", "Content-Type": "text/plain"}, "invalid_request"),
+        ({"Transfer-Encoding": "chunked", "Content-Type": "text/plain"}, "invalid_request"),
+    ],
+)
+def test_a_refusal_does_not_wait_for_a_client_that_stalls(
+    server: RunningService, user: str, headers: dict[str, str], code: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as connection:
+        started = time.monotonic()
+        connection.sendall(head(user, **headers).replace("\n", "\r\n").encode() + b"\r\n3e8\r\n" + b"x" * 100)
+        answer = b""
+        while code.encode() not in answer:
+            answer += connection.recv(65536)
+        assert time.monotonic() - started < 1
+        assert connection.recv(65536) == b""
+        assert time.monotonic() - started < 4
+
+
+def test_requests_whose_head_does_not_come_are_dropped(server: RunningService) -> None:
+    connections = [socket.create_connection(("127.0.0.1", server.port), timeout=15) for _ in range(3)]
+    started = time.monotonic()
+    for connection, part in zip(connections, (b"GE", b"GET /health HTTP/1.1\r\nHost:", b"G"), strict=True):
+        connection.sendall(part)
+    for connection in connections:
+        with connection:
+            assert connection.recv(100) == b""
+    assert 5 < time.monotonic() - started < 14
+
+
+@pytest.mark.parametrize(
     "request_head",
     [
         "GET /api/v1/images?x=\xfc HTTP/1.1\nHost: x\n",
@@ -119,6 +153,11 @@ def test_what_is_not_http_is_a_problem_too(server: RunningService, request_head:
     assert 400 <= status < 500
     assert (problem["status"], problem["code"]) == (status, "invalid_request")
     assert problem["request_id"]
+
+
+@pytest.mark.parametrize("path", ["/%ff", f"{IMAGES}/%ff", f"{IMAGES}/%C3/metadata"])
+def test_a_path_that_is_not_utf8_is_refused(api: httpx.Client, path: str) -> None:
+    assert_problem(api.get(path), 400, "invalid_request", "path")
 
 
 def test_presigned_urls_work_and_only_as_signed(server: RunningService, api: httpx.Client) -> None:

@@ -34,6 +34,10 @@ def test_an_unknown_path_is_a_problem(nobody: httpx.Client, path: str) -> None:
     [
         ("DELETE", IMAGES, {"GET", "HEAD", "OPTIONS", "POST"}),
         ("POST", "/health", {"GET", "HEAD", "OPTIONS"}),
+        ("GET", f"{IMAGES}/upload", {"OPTIONS", "POST"}),
+        ("DELETE", f"{IMAGES}/upload", {"OPTIONS", "POST"}),
+        ("HEAD", f"{IMAGES}/batch-delete", {"OPTIONS", "POST"}),
+        ("GET", f"{IMAGES}/batch-delete", {"OPTIONS", "POST"}),
         ("POST", f"{IMAGES}/x", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"}),
     ],
 )
@@ -41,7 +45,27 @@ def test_a_method_not_allowed_names_those_that_are(
     api: httpx.Client, method: str, path: str, allowed: set[str]
 ) -> None:
     response = api.request(method, path)
-    assert_problem(response, 405, "method_not_allowed")
+    assert response.status_code == 405
+    if method != "HEAD":
+        assert_problem(response, 405, "method_not_allowed")
+    assert set(response.headers["Allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (IMAGES, {"GET", "HEAD", "OPTIONS", "POST"}),
+        (f"{IMAGES}/upload", {"OPTIONS", "POST"}),
+        (f"{IMAGES}/batch-delete", {"OPTIONS", "POST"}),
+        (f"{IMAGES}/x", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"}),
+        (f"{IMAGES}/x/metadata", {"GET", "HEAD", "OPTIONS"}),
+        ("/health", {"GET", "HEAD", "OPTIONS"}),
+        ("/openapi.json", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+def test_anybody_may_ask_for_the_methods(nobody: httpx.Client, path: str, allowed: set[str]) -> None:
+    response = nobody.request("OPTIONS", path)
+    assert (response.status_code, response.content) == (200, b"")
     assert set(response.headers["Allow"].split(", ")) == allowed
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from app.models import parsed_timestamp
 from tests.contract.conftest import Connect
 from tests.contract.steps import IMAGES, assert_problem, upload
-from tests.samples import FORMATS, base64_text, picture, picture_of_bytes, sha256_base64
+from tests.samples import FORMATS, base64_text, photo, picture, picture_of_bytes, sha256_base64
 
 MAX_BYTES = 10 * 1024 * 1024
 
@@ -94,6 +95,7 @@ def test_no_bytes_are_no_image(api: httpx.Client, send: Any) -> None:
 def test_what_is_no_image_is_refused_whatever_it_claims(api: httpx.Client, send: Any) -> None:
     assert_problem(send(api, b"<script>alert(1)</script>"), 415, "unsupported_image_type")
     assert_problem(send(api, picture("PNG")[:-20]), 422, "invalid_image")
+    assert_problem(send(api, photo()[:5000] + b"\xff\xd9"), 422, "invalid_image")
     assert api.get(IMAGES).json()["count"] == 0
 
 
@@ -117,6 +119,17 @@ def test_tags_come_separated_repeated_or_as_json(api: httpx.Client, tags: Any, e
     assert response.json()["tags"] == expected
 
 
+def test_tags_are_measured_as_they_are_kept(api: httpx.Client) -> None:
+    decomposed = "u\u031b\u0323" * 50
+    written = [f"  {number:050}  " for number in range(18)] + ["\u00df" * 25, decomposed, "x", "X", " x "]
+    image = upload(api, tags=json.dumps([*written[:20], written[0]]))
+    assert image["tags"] == [f"{number:050}" for number in range(18)] + ["s" * 50, "\u1ef1" * 50]
+    path = f"{IMAGES}/{image['image_id']}"
+    assert api.patch(path, json={"tags": image["tags"]}).json()["tags"] == image["tags"]
+    assert_problem(api.patch(path, json={"tags": written}), 400, "invalid_request", "tags")
+    assert api.patch(path, json={"tags": [*written[:17], *written[20:]]}).json()["tags"][-1] == "x"
+
+
 def test_base64_may_be_a_data_url_with_line_breaks_and_metadata_inside(api: httpx.Client) -> None:
     data = picture("GIF")
     text = base64_text(data)
@@ -137,21 +150,42 @@ def test_base64_may_be_a_data_url_with_line_breaks_and_metadata_inside(api: http
 
 
 @pytest.mark.parametrize(
+    "template", [" \n{}\t ", "data:image/jpeg;base64,{}", "DATA:image/jpeg;BASE64,{}", "\n data:;base64,{} \n"]
+)
+def test_base64_is_recognised_in_its_variants(api: httpx.Client, template: str) -> None:
+    image = api.post(IMAGES, json={"image_data": template.format(base64_text(picture()))}).json()
+    assert image["sha256"] == hashlib.sha256(picture()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text", ["data:image/jpeg,{}", "data:{}", "data:image/jpeg;base64", "data:base64,{}", "data:,;base64,{}"]
+)
+def test_a_data_url_that_is_not_base64_is_refused(api: httpx.Client, text: str) -> None:
+    response = api.post(IMAGES, json={"image_data": text.format(base64_text(picture()))})
+    assert_problem(response, 400, "invalid_request", "image_data")
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"image_data": "not base64!"}, "image_data"),
         ({"image_data": "AA==AAAA"}, "image_data"),
         ({"image_data": None}, "image_data"),
         ({"image_data": "AAA"}, "image_data"),
+        ({"image_data": "_-_-"}, "image_data"),
         ({"unknown": 1}, "unknown"),
         ({"title": 5}, "title"),
         ({"title": "x" * 201}, "title"),
         ({"description": "x" * 2001}, "description"),
         ({"location": "x" * 201}, "location"),
         ({"filename": "x" * 256}, "filename"),
-        ({"tags": ["x"] * 21}, "tags"),
+        ({"tags": [str(number) for number in range(21)]}, "tags"),
         ({"tags": ["x" * 51]}, "tags.0"),
-        ({"tags": ["ok", " "]}, "tags.1"),
+        ({"tags": ["ok", "OK", " "]}, "tags.2"),
+        ({"tags": ["ok", "\u00df" * 26]}, "tags.1"),
+        ({"tags": ["x"] * 500_000}, "tags"),
+        ({"tags": "x," * 500_000}, "tags"),
+        ({"tags": ["a\u0300\u0323" * 200_000]}, "tags.0"),
         ({"tags": {"a": 1}}, "tags"),
         ({"metadata": {"nonsense": 1}}, "metadata.nonsense"),
         ({"metadata": {"title": "twice"}}, "title"),
@@ -198,6 +232,13 @@ def test_limits_are_exact(api: httpx.Client) -> None:
 def test_filenames_keep_unicode_and_lose_paths(api: httpx.Client, given: str, kept: str) -> None:
     response = api.post(IMAGES, params={"filename": given}, content=picture(), headers={"Content-Type": "image/jpeg"})
     assert response.json()["filename"] == kept
+
+
+@pytest.mark.parametrize("field", ["title", "description", "location", "filename", "tags"])
+def test_a_field_of_the_query_that_is_not_utf8_is_named(api: httpx.Client, field: str) -> None:
+    response = api.post(f"{IMAGES}?{field}=a%ff", content=picture(), headers={"Content-Type": "image/jpeg"})
+    assert_problem(response, 400, "invalid_request", field)
+    assert api.get(IMAGES).json()["count"] == 0
 
 
 def test_a_form_without_a_file_says_so(api: httpx.Client) -> None:

@@ -4,8 +4,10 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
@@ -15,7 +17,7 @@ import pytest
 from app.entrypoints.local import server_command
 from tests.conftest import test_settings
 from tests.contract.steps import IMAGES, upload
-from tests.samples import picture_of_bytes
+from tests.samples import picture, picture_of_bytes
 from tests.server import ROOT, RunningService, free_port, run_to_its_end
 
 embedded_only = pytest.mark.skipif(
@@ -41,7 +43,7 @@ def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningServi
         cursor = api.get(IMAGES, params={"limit": 1}).json()["next_cursor"]
     assert service.stop(how) == 0
     assert "Stopped. What was stored is kept." in service.output()
-    assert_nothing_listens(service)
+    assert not any_listens(service)
     service.start()
     with service.client("alice") as api:
         assert (
@@ -51,11 +53,39 @@ def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningServi
 
 
 @embedded_only
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_a_kill_leaves_nothing_running_and_what_was_stored_is_there_after_a_start(service: RunningService) -> None:
+    with service.client("alice") as api:
+        image = upload(api)
+    assert service.stop(signal.SIGKILL) == -signal.SIGKILL
+    deadline = time.monotonic() + 40
+    while any_listens(service):
+        assert time.monotonic() < deadline
+    service.start()
+    with service.client("alice") as api:
+        assert api.get(f"{IMAGES}/{image['image_id']}").content == picture()
+
+
+@embedded_only
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2])
+def test_a_stop_while_it_starts_leaves_nothing_running(tmp_path: Path, seconds: float) -> None:
+    service = RunningService(tmp_path / "data")
+    with subprocess.Popen(
+        service.python("-m", "app", "run"), cwd=ROOT, env=service.environment, stdout=subprocess.DEVNULL
+    ) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.terminate()
+        process.wait(60)
+    assert not any_listens(service)
+
+
+@embedded_only
 def test_when_a_part_ends_by_itself_the_rest_is_stopped_and_the_exit_code_tells(service: RunningService) -> None:
     os.kill(child_pid(service, "ministack"), signal.SIGTERM)
     assert service.wait() == 1
     assert "The emulator ended with code" in service.output()
-    assert_nothing_listens(service)
+    assert not any_listens(service)
 
 
 def test_a_stop_lets_running_requests_finish(service: RunningService) -> None:
@@ -171,10 +201,12 @@ def wait_until_healthy(url: str) -> None:
             assert time.monotonic() < deadline, "does not answer"
 
 
-def assert_nothing_listens(service: RunningService) -> None:
+def any_listens(service: RunningService) -> bool:
     for port in (service.port, int(service.environment["EMULATOR_PORT"])):
         with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+    return False
 
 
 def child_pid(service: RunningService, name: str) -> int:

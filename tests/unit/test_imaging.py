@@ -1,11 +1,18 @@
+import io
+import re
+import struct
+import time
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from app.errors import InvalidImage, ServiceError, UnsupportedImageType
 from app.imaging import ImageFacts, inspect
 from app.models import ContentType
-from tests.samples import FORMATS, picture, with_orientation
+from tests.samples import FORMATS, photo, picture, png_chunk, with_orientation, with_png_chunks
 
 LIMIT = 1_000_000
 
@@ -58,6 +65,113 @@ def test_pixels_are_limited_over_all_frames() -> None:
     assert inspect(animation, max_pixels=64 * 48 * 3).frames == 3
     with pytest.raises(InvalidImage, match=r"9216 pixels .* the limit is 9215"):
         inspect(animation, max_pixels=64 * 48 * 3 - 1)
+
+
+JPEG_FORMS: list[dict[str, Any]] = [
+    {},
+    {"optimize": True, "quality": 20},
+    {"progressive": True},
+    {"restart_marker_blocks": 8},
+    {"keep_rgb": True, "quality": 95},
+]
+END = b"\xff\xd9"
+
+
+@pytest.mark.parametrize("form", JPEG_FORMS)
+@pytest.mark.parametrize("percent", range(20, 100, 10))
+@pytest.mark.parametrize("fill", [b"", b"\0", b"\xaa", b"\xff"])
+def test_a_cut_jpeg_with_an_end_put_behind_is_refused(form: dict[str, Any], percent: int, fill: bytes) -> None:
+    whole = photo(**form)
+    cut = whole[: len(whole) * percent // 100]
+    for filled in (cut + fill * (len(whole) - len(cut) - 2) + END, cut + fill * 100 + END):
+        with pytest.raises(InvalidImage):
+            inspect(filled, max_pixels=LIMIT)
+
+
+def test_a_progressive_jpeg_cut_between_two_scans_is_refused() -> None:
+    scans = re.split(b"(?=\xff\xda|\xff\xc4)", photo(progressive=True))
+    for last in range(1, len(scans)):
+        with pytest.raises(InvalidImage):
+            inspect(b"".join(scans[:last]) + END, max_pixels=LIMIT)
+
+
+def test_a_jpeg_that_lost_bytes_in_its_middle_is_refused() -> None:
+    whole = photo()
+    with pytest.raises(InvalidImage):
+        inspect(whole[:3000] + whole[3700:], max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize("form", JPEG_FORMS)
+@pytest.mark.parametrize("padding", [bytes(1), bytes(5), bytes(1000), b"\xff" * 100])
+def test_padding_before_the_end_of_a_jpeg_is_no_damage(form: dict[str, Any], padding: bytes) -> None:
+    assert inspect(photo(**form)[:-2] + padding + END, max_pixels=LIMIT).width == 320
+
+
+@pytest.mark.parametrize("form", [{}, {"optimize": True}, {"progressive": True}])
+def test_a_picture_that_ends_flat_is_whole(form: dict[str, Any]) -> None:
+    white = io.BytesIO()
+    Pillow.new("RGB", (640, 480), "white").save(white, "JPEG", **form)
+    assert inspect(white.getvalue(), max_pixels=LIMIT).width == 640
+
+
+def test_what_every_viewer_skips_in_a_jpeg_is_no_damage() -> None:
+    start, rest = photo()[:20], photo()[20:]
+    assert inspect(start + b"junk between segments" + rest, max_pixels=LIMIT).width == 320
+    odd_jfif_version = start[:11] + b"\x07" + start[12:]
+    assert inspect(odd_jfif_version + rest, max_pixels=LIMIT).width == 320
+    scan = rest.index(b"\xff\xda")
+    no_spectral_selection = rest[: scan + 11] + b"\0\0\0" + rest[scan + 14 :]
+    assert inspect(start + no_spectral_selection, max_pixels=LIMIT).width == 320
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"IDAT", b"IEND"])
+def test_a_png_with_a_wrong_checksum_is_refused(kind: bytes) -> None:
+    data = bytearray(picture("PNG"))
+    start = data.index(kind) - 4
+    data[start + 8 + int.from_bytes(data[start : start + 4], "big")] ^= 1
+    with pytest.raises(InvalidImage):
+        inspect(bytes(data), max_pixels=LIMIT)
+
+
+def test_a_wrong_checksum_of_what_is_not_the_picture_is_no_damage() -> None:
+    comment = png_chunk(b"tEXt", b"Comment\0hello")[:-1] + b"?"
+    assert inspect(with_png_chunks(comment), max_pixels=LIMIT).width == 64
+
+
+@pytest.mark.parametrize("screen", [(64, 48), (640, 480), (800, 600), (3000, 100)])
+def test_a_gif_is_as_large_as_its_screen(screen: tuple[int, int]) -> None:
+    data = bytearray(picture("GIF", (1, 1)))
+    data[6:10] = struct.pack("<HH", *screen)
+    facts = inspect(bytes(data), max_pixels=LIMIT)
+    assert (facts.width, facts.height) == screen
+    with pytest.raises(InvalidImage, match="the limit is"):
+        inspect(bytes(data), max_pixels=screen[0] * screen[1] - 1)
+
+
+@pytest.mark.parametrize("frame", [(0, 0), (0, 1), (1, 0)])
+def test_a_gif_frame_without_pixels_is_refused(frame: tuple[int, int]) -> None:
+    data = bytearray(picture("GIF", (64, 48)))
+    descriptor = data.index(b"\x2c\0\0\0\0")
+    data[descriptor + 5 : descriptor + 9] = struct.pack("<HH", *frame)
+    with pytest.raises(InvalidImage):
+        inspect(bytes(data), max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("start", "part"),
+    [
+        (b"\xff\xd8\xff", b"\xff"),
+        (b"\xff\xd8", b"\xff\xe0\0\2"),
+        (b"\xff\xd8", b"\xff\xda\0\x08\1\0\0\0\0\1"),
+        (b"\x89PNG\r\n\x1a\n", png_chunk(b"IDAT", b"")),
+        (b"GIF89a" + bytes(7), b"\x21\xfe\1x\0"),
+    ],
+)
+def test_files_of_many_tiny_parts_are_refused_quickly(start: bytes, part: bytes) -> None:
+    before = time.process_time()
+    with pytest.raises(InvalidImage):
+        inspect(start + part * (10_000_000 // len(part)), max_pixels=LIMIT)
+    assert time.process_time() - before < 3
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,10 +1,13 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from app import logs
+from app.imaging import inspect
+from tests.samples import png_chunk, with_png_chunks
 
 
 @pytest.fixture(autouse=True)
@@ -48,16 +51,32 @@ def test_newlines_in_values_forge_no_lines() -> None:
     assert line(record("x", user='a\n{"event": "forged"}'))["event"] == "x"
 
 
-def test_the_level_is_that_of_the_service(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+@contextmanager
+def configured(level: str) -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("", "app", "pyvips")]
+    before = [(logger.handlers[:], logger.level) for logger in loggers]
     try:
-        logs.configure("INFO")
+        logs.configure(level)
+        yield
+    finally:
+        for logger, (handlers, old_level) in zip(loggers, before, strict=True):
+            logger.handlers[:] = handlers
+            logger.setLevel(old_level)
+
+
+def test_odd_metadata_in_a_file_do_not_flood_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    odd = b"".join(png_chunk(b"zTXt", b"garbage") for _ in range(100)) + png_chunk(b"iCCP", b"x\0\0garbage")
+    data = with_png_chunks(odd)
+    with configured("DEBUG"):
+        assert inspect(data, max_pixels=1_000_000).width == 64
+    assert capfd.readouterr().err == ""
+
+
+def test_the_level_is_that_of_the_service(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured("INFO"):
         logging.getLogger("app.api").info("shown")
         logging.getLogger("botocore").info("hidden")
         logging.getLogger("app.api").debug("hidden")
-    finally:
-        root.handlers[:], root.level = handlers, level
     events = [json.loads(text)["event"] for text in capsys.readouterr().err.splitlines()]
     assert "shown" in events
     assert "hidden" not in events
