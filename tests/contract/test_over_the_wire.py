@@ -120,9 +120,11 @@ def test_a_refusal_does_not_wait_for_a_client_that_stalls(
         answer = b""
         while code.encode() not in answer:
             answer += connection.recv(65536)
-        assert time.monotonic() - started < 1
+        answered = time.monotonic()
         assert connection.recv(65536) == b""
-        assert time.monotonic() - started < 4
+        closed = time.monotonic()
+        assert closed - answered > 0.5  # it was not the answer that waited for the rest
+        assert closed - started < 5
 
 
 def test_requests_whose_head_does_not_come_are_dropped(server: RunningService) -> None:
