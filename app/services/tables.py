@@ -1,23 +1,28 @@
 """How an image lies in DynamoDB: attribute names, key formats, indexes, and the way there and back.
 
-The table's key is `image_id`. Both indexes are sparse: DynamoDB leaves a row out of an index when
+The table's key is `image_id`. All indexes are sparse: DynamoDB leaves a row out of an index when
 one of the index's key attributes is missing from it, and `created_at` and `title_key` are written
 only while an image is UPLOADED. So a list never reads an unfinished row, let alone shows it.
 """
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.models import ContentType, Image, Rejection, Status, normalised_title, parsed_timestamp, rfc3339
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, GlobalSecondaryIndexTypeDef
 
 Item = dict[str, Any]
 """A row in DynamoDB's own form: attribute name -> {type: value}."""
 
 USER_INDEX = "user_id-created_at-index"
 TITLE_INDEX = "user_id-title-index"
+EXPIRY_INDEX = "status-expires_at-index"
+
+TTL_ATTRIBUTE = "ttl"
+"""Seconds since 1970 after which DynamoDB deletes the row, unless the worker's sweep has."""
+_TTL_GRACE = timedelta(days=1)
 
 # A sort key has at most 1,024 bytes (DynamoDB Developer Guide, "Quotas"); the title leaves room for the time.
 _MAX_TITLE_KEY_BYTES = 1024 - len("\x1f2026-01-02T03:04:05.678901Z")
@@ -30,21 +35,29 @@ def images_table(name: str) -> "CreateTableInputTypeDef":
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
             {"AttributeName": attribute, "AttributeType": "S"}
-            for attribute in ("image_id", "user_id", "created_at", "title_key")
+            for attribute in ("image_id", "user_id", "created_at", "title_key", "status", "expires_at")
         ],
         "KeySchema": [{"AttributeName": "image_id", "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
-            {
-                "IndexName": index,
-                "KeySchema": [
-                    {"AttributeName": "user_id", "KeyType": "HASH"},
-                    {"AttributeName": sort_key, "KeyType": "RANGE"},
-                ],
-                # The whole row, so that a page of a list is one request.
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index, sort_key in ((USER_INDEX, "created_at"), (TITLE_INDEX, "title_key"))
+            # The whole row, so that a page of a list is one request.
+            _index(USER_INDEX, "user_id", "created_at", "ALL"),
+            _index(TITLE_INDEX, "user_id", "title_key", "ALL"),
+            # Only uploads straight to the bucket have `expires_at`, and only until they are done.
+            _index(EXPIRY_INDEX, "status", "expires_at", "KEYS_ONLY"),
         ],
+    }
+
+
+def _index(
+    name: str, partition_key: str, sort_key: str, projected: Literal["ALL", "KEYS_ONLY"]
+) -> "GlobalSecondaryIndexTypeDef":
+    return {
+        "IndexName": name,
+        "KeySchema": [
+            {"AttributeName": partition_key, "KeyType": "HASH"},
+            {"AttributeName": sort_key, "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": projected},
     }
 
 
@@ -90,6 +103,7 @@ def to_item(image: Image) -> Item:
             item[name] = {"N": str(value)}
     if image.expires_at is not None:
         item["expires_at"] = {"S": rfc3339(image.expires_at)}
+        item[TTL_ATTRIBUTE] = {"N": str(int((image.expires_at + _TTL_GRACE).timestamp()))}
     if image.rejection is not None:
         item["rejection"] = {"M": {"code": {"S": image.rejection.code}, "detail": {"S": image.rejection.detail}}}
     if image.tags:
