@@ -1,7 +1,8 @@
 """`./startup.sh`: the whole service on one machine, started and stopped in the right order.
 
-The emulator first, then bucket and tables, then the web server; at the end the other way round,
-so that the emulator saves its data when nobody changes them any more.
+The emulator first, then bucket and tables, then the worker, then the web server; at the end the
+other way round, so that what is asked for is still done, and the emulator saves its data when
+nobody changes them any more.
 """
 
 import os
@@ -18,10 +19,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from app.entrypoints.signals import Stopped, ignore_signals, take_signals
 from app.errors import BackendUnavailable
 from app.services import build_services
 from app.services.aws import AWSClientFactory
@@ -36,10 +37,6 @@ _EMULATOR_KEY = "test"
 
 class StartError(Exception):
     """The service cannot start, or ended by itself; the text is a line for the person at the terminal."""
-
-
-class _Stopped(BaseException):
-    """A signal asks to stop. It ends whatever is being waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class _Child:
 
 def run_local(settings: Settings) -> None:
     """Serve until a signal comes. Raises StartError where it cannot start, or a part ends by itself."""
-    _take_signals()
+    take_signals()
     with ExitStack() as stack:
         try:
             _require_free(settings.host, settings.port, "PORT")
@@ -82,7 +79,9 @@ def run_local(settings: Settings) -> None:
                 children.append(_start_emulator(settings))
                 stack.callback(children[-1].stop)
             _prepare_stores(settings)
-            click.echo("Starting the web server ...")
+            click.echo("Starting the worker and the web server ...")
+            children.append(_start_worker(environment))
+            stack.callback(children[-1].stop)
             children.append(_start_server(settings, environment))
             stack.callback(children[-1].stop)
             _wait_until_answers(f"{_address(settings)}/health", children[-1])
@@ -91,10 +90,10 @@ def run_local(settings: Settings) -> None:
                 for child in children:
                     child.require_running()
                 time.sleep(0.2)  # a signal ends this wait at once
-        except _Stopped:
+        except Stopped:
             click.echo("\nStopping ...")
         finally:
-            _ignore_signals()
+            ignore_signals()
     click.echo("Stopped. What was stored is kept." if settings.uses_emulator else "Stopped.")
 
 
@@ -111,23 +110,6 @@ def server_command(settings: Settings, *, windows: bool) -> list[str]:
         f"--threads={threads}",
         "app.entrypoints.wsgi:app",
     ]
-
-
-def _take_signals() -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Stopped
-
-    for number in _stop_signals():
-        signal.signal(number, stop)
-
-
-def _ignore_signals() -> None:
-    for number in _stop_signals():
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _stop_signals() -> list[signal.Signals]:
-    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
 def _require_free(host: str, port: int, setting: str) -> None:
@@ -188,6 +170,10 @@ def _start_emulator(settings: Settings) -> _Child:
 
 def _start_server(settings: Settings, environment: Mapping[str, str]) -> _Child:
     return _Child("web server", _spawn(server_command(settings, windows=_WINDOWS), environment, None))
+
+
+def _start_worker(environment: Mapping[str, str]) -> _Child:
+    return _Child("worker", _spawn([sys.executable, "-m", "app", "worker"], environment, None))
 
 
 def _spawn(command: list[str], environment: Mapping[str, str], output: int | None) -> "subprocess.Popen[bytes]":

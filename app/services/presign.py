@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
+from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
 from app.settings import Settings
 
@@ -39,7 +40,7 @@ class ExpectedObject:
 class PresignedUpload:
     """A request that stores an object: a PUT with headers, or a form (POST) with fields before the file."""
 
-    method: str
+    method: UploadMethod
     url: str
     headers: Mapping[str, str]
     fields: Mapping[str, str]
@@ -90,7 +91,7 @@ class Presigner:
             "PUT", expected.key, signed_at=signed_at, expires_in_seconds=expires_in_seconds, headers=signed
         )
         expires_at = signed_at + timedelta(seconds=expires_in_seconds)
-        return PresignedUpload(method="PUT", url=url, headers=headers, fields={}, expires_at=expires_at)
+        return PresignedUpload(method=UploadMethod.PUT, url=url, headers=headers, fields={}, expires_at=expires_at)
 
     def post(self, expected: ExpectedObject, *, signed_at: datetime, expires_in_seconds: int) -> PresignedUpload:
         """A form that stores the object as expected. S3 knows no "only where there is none" for forms.
@@ -123,7 +124,7 @@ class Presigner:
         fields["policy"] = policy
         fields["x-amz-signature"] = self._signature(credentials.secret_key, time, policy)
         url = f"{self._origin}{self._prefix or '/'}"
-        return PresignedUpload(method="POST", url=url, headers={}, fields=fields, expires_at=expires_at)
+        return PresignedUpload(method=UploadMethod.POST, url=url, headers={}, fields=fields, expires_at=expires_at)
 
     def _signed(
         self,

@@ -161,7 +161,7 @@ class ImageStorageService:
         """
         text = orjson.dumps(dataclasses.asdict(image), default=rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
         if image.version == 1:
-            self._put_record(image, text)
+            self._put_record(image, text, IfNoneMatch="*")
             return
         while (found := self._record_version(image)) is not None:
             version, etag = found

@@ -1,6 +1,7 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -165,10 +166,8 @@ def policy(fields: Any) -> list[str]:
 
 
 def signature_of(signer: Any, fields: Any) -> str:
-    class Request:
-        context = {"timestamp": fields["x-amz-date"]}
-
-    signature: str = signer.signature(fields["policy"], Request)
+    request = SimpleNamespace(context={"timestamp": fields["x-amz-date"]})
+    signature: str = signer.signature(fields["policy"], request)
     return signature
 
 
