@@ -1,11 +1,13 @@
 """Every way in which the product can refuse or fail, by name.
 
-Nothing here knows HTTP: `app/api/problems.py` gives each of these its status and code.
-`detail` is shown to callers, so it never holds a key, a bucket, or another user's data.
+Nothing here knows HTTP: `app/api/problems.py` gives each of these its status. `code` never changes:
+clients read it, in answers and in the reason of a rejected upload. `detail` is shown to callers, so
+it never holds a key, a bucket, or another user's data.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class FieldError:
 class ServiceError(Exception):
     """Base of all named failures. `str(error)` is a sentence for the person who called."""
 
+    code: ClassVar[str]
     default_detail = "The request could not be served."
 
     def __init__(self, detail: str | None = None) -> None:
@@ -26,6 +29,7 @@ class ServiceError(Exception):
 
 
 class InvalidRequest(ServiceError):
+    code = "invalid_request"
     default_detail = "The request is not valid."
 
     def __init__(self, detail: str | None = None, *, errors: Sequence[FieldError] = ()) -> None:
@@ -34,54 +38,67 @@ class InvalidRequest(ServiceError):
 
 
 class InvalidUser(ServiceError):
+    code = "invalid_user"
     default_detail = "X-User-ID must be 1 to 128 of A-Z a-z 0-9 . _ - @ : + = | and given once."
 
 
 class MissingUser(ServiceError):
+    code = "missing_user"
     default_detail = "Say who you are in the X-User-ID header."
 
 
 class InvalidCursor(ServiceError):
+    code = "invalid_cursor"
     default_detail = "The cursor was altered, or belongs to another user or other filters. Start again without one."
 
 
 class IncompleteBody(ServiceError):
+    code = "incomplete_body"
     default_detail = "The request body is shorter or longer than announced. Nothing was stored; send it again."
 
 
 class LengthRequired(ServiceError):
+    code = "length_required"
     default_detail = "Send Content-Length, or a chunked body."
 
 
 class ChecksumMismatch(ServiceError):
+    code = "checksum_mismatch"
     default_detail = "The bytes received do not have the checksum sent with them. Nothing was stored; send them again."
 
 
 class NotOwner(ServiceError):
+    code = "not_owner"
     default_detail = "This image belongs to another user."
 
 
 class ImageNotFound(ServiceError):
+    code = "image_not_found"
     default_detail = "There is no such image."
 
 
 class PreconditionFailed(ServiceError):
+    code = "precondition_failed"
     default_detail = "The image was changed meanwhile. Read it again before you change or delete it."
 
 
 class ImageTooLarge(ServiceError):
+    code = "image_too_large"
     default_detail = "The request is larger than this service accepts."
 
 
 class UnsupportedImageType(ServiceError):
+    code = "unsupported_image_type"
     default_detail = "The bytes are not a JPEG, PNG, GIF or WebP image."
 
 
 class InvalidImage(ServiceError):
+    code = "invalid_image"
     default_detail = "The image cannot be decoded."
 
 
 class RangeNotSatisfiable(ServiceError):
+    code = "range_not_satisfiable"
     default_detail = "The range starts beyond the end of the image."
 
     def __init__(self, *, complete_length: int) -> None:
@@ -89,9 +106,27 @@ class RangeNotSatisfiable(ServiceError):
         self.complete_length = complete_length
 
 
+class UploadNotPending(ServiceError):
+    code = "upload_not_pending"
+    default_detail = "This image does not wait for an upload."
+
+
+class UploadRejected(ServiceError):
+    """What was uploaded straight to the bucket is no image that the service stores; `detail` says why."""
+
+    code = "upload_rejected"
+    default_detail = "What was uploaded was not accepted."
+
+
+class UploadExpired(ServiceError):
+    code = "upload_expired"
+    default_detail = "The upload did not arrive in time. Begin a new one."
+
+
 class BackendUnavailable(ServiceError):
     """A store is down, slow or throttling; the same request may succeed a little later."""
 
+    code = "backend_unavailable"
     default_detail = "A store does not answer at the moment. Try again shortly."
 
     def __init__(self, store: str) -> None:

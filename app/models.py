@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from itertools import islice
 from typing import Literal, TypedDict
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from app.text import folded, words
 
@@ -16,6 +16,7 @@ Clock = Callable[[], datetime]
 
 _USER_ID = re.compile(r"[A-Za-z0-9._\-@:+=|]{1,128}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_OBJECT_KEY = re.compile(rf"(images|uploads)/([^/]+)/({_IMAGE_ID.pattern})\.[a-z]+")
 # RFC 3339 section 5.6, with the time of day optional; a query string turns the "+" of an offset into a space.
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+ -])(\d\d):(\d\d)))?", re.ASCII
@@ -92,6 +93,15 @@ class Image:
     expires_at: datetime | None = None
     rejection: Rejection | None = None
 
+    @property
+    def awaits_object(self) -> bool:
+        """Whether its client was told to upload it straight to the bucket, and that is not done yet."""
+        return self.status is Status.PENDING_UPLOAD and self.expires_at is not None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether nobody may upload it straight to the bucket any more, and nobody has been known to."""
+        return self.status is Status.PENDING_UPLOAD and self.expires_at is not None and self.expires_at < now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
@@ -102,6 +112,24 @@ class NewImage:
     description: str | None = None
     location: str | None = None
     tags: tuple[str, ...] = ()
+
+
+class UploadMethod(StrEnum):
+    """How a client sends an image straight to the bucket: as the body of a PUT, or in a form."""
+
+    PUT = "PUT"
+    POST = "POST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What a client promises to upload straight to the bucket: size in bytes, SHA-256 in hex if it knows it."""
+
+    new: NewImage
+    content_type: ContentType
+    file_size: int
+    sha256: str | None
+    method: UploadMethod
 
 
 class ImageChanges(TypedDict, total=False):
@@ -216,6 +244,25 @@ def is_image_id(text: str) -> bool:
 
 def object_key(user_id: str, image_id: str, content_type: ContentType) -> str:
     return f"images/{quote(user_id, safe='')}/{image_id}.{content_type.extension}"
+
+
+def staging_key(final_key: str) -> str:
+    """Where a form puts what is to become the object of this key."""
+    return "uploads/" + final_key.removeprefix("images/")
+
+
+def final_key(image: Image) -> str:
+    """Where the image's object lies, or will once it is checked."""
+    return "images/" + image.object_key.partition("/")[2]
+
+
+def parsed_object_key(key: str) -> tuple[str, str] | None:
+    """The user and the image that a key names, or None where it is no key of an image's object."""
+    match = _OBJECT_KEY.fullmatch(key)
+    if match is None:
+        return None
+    user_id = unquote(match[2])
+    return (user_id, match[3]) if is_user_id(user_id) and quote(user_id, safe="") == match[2] else None
 
 
 def record_key(image: Image) -> str:

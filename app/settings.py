@@ -113,6 +113,9 @@ class Settings(BaseModel):
     data_dir: Annotated[Path, Field(description="where the embedded emulator keeps its data")] = Path("data")
 
     max_upload_bytes: Annotated[Count, Field(description="largest file through the API")] = 10 * 1024 * 1024
+    max_direct_upload_bytes: Annotated[Count, Field(description="largest file straight to the bucket")] = (
+        100 * 1024 * 1024
+    )
     max_image_pixels: Annotated[Count, Field(description="most pixels of an image, summed over its frames")] = (
         50_000_000
     )
@@ -128,6 +131,11 @@ class Settings(BaseModel):
     download_url_seconds: Annotated[
         int, Field(ge=60, le=604_800, description="lifetime of presigned download URLs, at most 7 days")
     ] = 3600
+    upload_url_seconds: Annotated[
+        int, Field(ge=1, le=604_800, description="lifetime of presigned uploads, at most 7 days")
+    ] = 3600
+    worker_threads: Annotated[Count, Field(description="objects that one worker process checks at once")] = 4
+    sweep_seconds: Annotated[Count, Field(description="how often the worker looks for uploads that expired")] = 300
 
     @property
     def address(self) -> str:

@@ -36,7 +36,7 @@ def health() -> Response:
 )
 def ready() -> Response:
     failing = context().services.failing_stores()
-    checks = {store: "failing" if store in failing else "ok" for store in ("s3", "dynamodb")}
+    checks = {store: "failing" if store in failing else "ok" for store in ("s3", "dynamodb", "sqs")}
     answer = Readiness.model_validate({"status": "unavailable" if failing else "ready", "checks": checks})
     return json_response(answer, 503 if failing else 200)
 
@@ -54,6 +54,7 @@ def limits() -> Response:
     return json_response(
         Limits(
             max_upload_bytes=settings.max_upload_bytes,
+            max_direct_upload_bytes=settings.max_direct_upload_bytes,
             max_image_pixels=settings.max_image_pixels,
             content_types=list(ContentType),
             max_title_length=settings.max_title_length,
@@ -64,6 +65,6 @@ def limits() -> Response:
             max_tag_length=settings.max_tag_length,
             default_list_limit=settings.default_list_limit,
             max_list_limit=settings.max_list_limit,
-            upload_routes=["multipart", "raw", "base64"],
+            upload_routes=["multipart", "raw", "base64", "presigned-put", "presigned-post"],
         )
     )

@@ -18,7 +18,7 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind of failure is told: its HTTP status and its code, which never changes."""
+    """How one kind of failure is told: its HTTP status and its code."""
 
     status: int
     code: str
@@ -26,23 +26,27 @@ class Kind:
 
 INTERNAL_ERROR = Kind(500, "internal_error")
 
-KINDS: dict[type[errors.ServiceError], Kind] = {
-    errors.InvalidRequest: Kind(400, "invalid_request"),
-    errors.InvalidUser: Kind(400, "invalid_user"),
-    errors.InvalidCursor: Kind(400, "invalid_cursor"),
-    errors.IncompleteBody: Kind(400, "incomplete_body"),
-    errors.ChecksumMismatch: Kind(400, "checksum_mismatch"),
-    errors.MissingUser: Kind(401, "missing_user"),
-    errors.NotOwner: Kind(403, "not_owner"),
-    errors.ImageNotFound: Kind(404, "image_not_found"),
-    errors.LengthRequired: Kind(411, "length_required"),
-    errors.PreconditionFailed: Kind(412, "precondition_failed"),
-    errors.ImageTooLarge: Kind(413, "image_too_large"),
-    errors.UnsupportedImageType: Kind(415, "unsupported_image_type"),
-    errors.RangeNotSatisfiable: Kind(416, "range_not_satisfiable"),
-    errors.InvalidImage: Kind(422, "invalid_image"),
-    errors.BackendUnavailable: Kind(503, "backend_unavailable"),
+_STATUSES: dict[type[errors.ServiceError], int] = {
+    errors.InvalidRequest: 400,
+    errors.InvalidUser: 400,
+    errors.InvalidCursor: 400,
+    errors.IncompleteBody: 400,
+    errors.ChecksumMismatch: 400,
+    errors.MissingUser: 401,
+    errors.NotOwner: 403,
+    errors.ImageNotFound: 404,
+    errors.UploadNotPending: 409,
+    errors.UploadRejected: 409,
+    errors.UploadExpired: 410,
+    errors.LengthRequired: 411,
+    errors.PreconditionFailed: 412,
+    errors.ImageTooLarge: 413,
+    errors.UnsupportedImageType: 415,
+    errors.RangeNotSatisfiable: 416,
+    errors.InvalidImage: 422,
+    errors.BackendUnavailable: 503,
 }
+KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
 
 # What Flask and Werkzeug raise by themselves.
 _FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "image_too_large", 500: "internal_error"}

@@ -14,14 +14,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import Request, split_tags
-from app.errors import FieldError, InvalidRequest
+from app.errors import FieldError, InvalidRequest, UnsupportedImageType
 from app.models import (
+    Announcement,
+    ContentType,
     ImageChanges,
     ImageFilter,
     NewImage,
     PublicStatus,
     Status,
     TagMatch,
+    UploadMethod,
     cleaned_filename,
     normalised_tag,
     parsed_timestamp,
@@ -159,6 +162,32 @@ class Base64Upload(UploadFields):
         return self.metadata.model_copy(update=mine)
 
 
+class UploadAnnouncement(ImageEdit):
+    """An image that its client will upload straight to S3."""
+
+    filename: str
+    content_type: Annotated[str, Field(description="image/jpeg, image/png, image/gif or image/webp")]
+    file_size: Annotated[int, Field(strict=True, ge=1, description="bytes")]
+    sha256: Annotated[
+        str | None, Field(pattern="^[0-9A-Fa-f]{64}$", description="hexadecimal; S3 then takes no other bytes")
+    ] = None
+    method: Annotated[UploadMethod, Field(description="PUT: the file as body; POST: a form")] = UploadMethod.PUT
+
+    def announcement(self) -> Announcement:
+        """Raises UnsupportedImageType."""
+        try:
+            content_type = ContentType(self.content_type.strip().lower())
+        except ValueError as error:
+            raise UnsupportedImageType("The content_type is not that of a JPEG, PNG, GIF or WebP image.") from error
+        return Announcement(
+            new=NewImage(filename=self.filename, **self.changes()),
+            content_type=content_type,
+            file_size=self.file_size,
+            sha256=self.sha256.lower() if self.sha256 else None,
+            method=self.method,
+        )
+
+
 class ListQuery(Request):
     """How to list images; all conditions must hold."""
 
@@ -245,6 +274,7 @@ class RequestModels:
     image_edit: type[ImageEdit]
     upload_fields: type[UploadFields]
     base64_upload: type[Base64Upload]
+    upload_announcement: type[UploadAnnouncement]
     list_query: type[ListQuery]
     tags_query: type[TagsQuery]
 
@@ -273,6 +303,7 @@ def request_models(settings: Settings) -> RequestModels:
         "tags": (tags, None),
     }
     texts_with_name = texts | {"filename": text(settings.max_filename_length, _bare_name)}
+    name: Any = Annotated[str, StringConstraints(strip_whitespace=True, max_length=settings.max_filename_length)]
     limit: Any = (
         Annotated[
             int,
@@ -287,6 +318,12 @@ def request_models(settings: Settings) -> RequestModels:
         image_edit=create_model("ImageEdit", __base__=ImageEdit, **texts),
         upload_fields=upload_fields,
         base64_upload=create_model("Base64Upload", __base__=Base64Upload, **texts_with_name, metadata=metadata),
+        upload_announcement=create_model(
+            "UploadAnnouncement",
+            __base__=UploadAnnouncement,
+            **texts,
+            filename=(Annotated[name, BeforeValidator(_bare_name)], ...),
+        ),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
         tags_query=create_model("TagsQuery", __base__=TagsQuery, limit=limit),
     )

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, rfc3339
+from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, UploadMethod, rfc3339
+from app.services.presign import PresignedUpload
 
 
 class Response(BaseModel):
@@ -101,6 +102,33 @@ class Plan(Response):
         )
 
 
+class UploadRequest(Response):
+    """The request that uploads the image: Uppy's `getUploadParameters` may return it as it is."""
+
+    method: UploadMethod
+    url: str
+    headers: Annotated[dict[str, str], Field(description="to be sent as they are")]
+    fields: Annotated[dict[str, str], Field(description="of a form (POST), before the file")]
+    expires_at: str
+
+    @classmethod
+    def of(cls, upload: PresignedUpload) -> "UploadRequest":
+        return cls(
+            method=upload.method,
+            url=upload.url,
+            headers=dict(upload.headers),
+            fields=dict(upload.fields),
+            expires_at=rfc3339(upload.expires_at),
+        )
+
+
+class IssuedUpload(Response):
+    """The image as announced, and how to upload it."""
+
+    image: ImageResource
+    upload: UploadRequest
+
+
 class ImageList(Response):
     images: list[ImageResource]
     count: Annotated[int, Field(description="images on this page")]
@@ -148,6 +176,7 @@ class Limits(Response):
     """What this service accepts. Sizes in bytes, lengths in characters."""
 
     max_upload_bytes: int
+    max_direct_upload_bytes: int
     max_image_pixels: int
     content_types: list[ContentType]
     max_title_length: int
@@ -159,7 +188,8 @@ class Limits(Response):
     default_list_limit: int
     max_list_limit: int
     upload_routes: Annotated[
-        list[Literal["multipart", "raw", "base64"]], Field(description="the forms in which images can be uploaded")
+        list[Literal["multipart", "raw", "base64", "presigned-put", "presigned-post"]],
+        Field(description="the forms in which images can be uploaded; the presigned ones by way of /uploads"),
     ]
 
 

@@ -6,6 +6,7 @@ from app import logs
 from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
+from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
 from app.settings import Settings, SettingsError, env_example
 
@@ -22,6 +23,16 @@ def run() -> None:
     try:
         run_local(settings)
     except StartError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def worker() -> None:
+    """Check what is uploaded straight to the bucket, until Ctrl-C or SIGTERM."""
+    settings = _settings()
+    try:
+        run_worker(settings)
+    except SettingsError as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -1,7 +1,8 @@
 """`./startup.sh`: the whole service on one machine, started and stopped in the right order.
 
-The emulator first, then bucket and tables, then the web server; at the end the other way round,
-so that the emulator saves its data when nobody changes them any more.
+The emulator first, then bucket and tables, then the worker, then the web server; at the end the
+other way round, so that what is asked for is still done, and the emulator saves its data when
+nobody changes them any more.
 """
 
 import os
@@ -14,15 +15,15 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 import click
 
+from app.entrypoints.signals import Stopped, StopSignals
 from app.errors import BackendUnavailable
 from app.services import build_services
 from app.services.aws import AWSClientFactory
@@ -37,10 +38,6 @@ _EMULATOR_KEY = "test"
 
 class StartError(Exception):
     """The service cannot start, or ended by itself; the text is a line for the person at the terminal."""
-
-
-class _Stopped(BaseException):
-    """A signal asks to stop. It ends whatever is being waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +65,10 @@ class _Child:
             self.process.wait()
 
 
-class _StopSignals:
-    """Turns the signals that ask to stop into _Stopped, where that is safe."""
-
-    def __init__(self) -> None:
-        self._heeded, self._held_back, self._came = True, False, False
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._take)
-
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
-        self._came = True
-        if self._heeded and not self._held_back:
-            self._heeded = False
-            raise _Stopped
-
-    @contextmanager
-    def held_back(self) -> Iterator[None]:
-        """What is begun in here is completed before a signal counts."""
-        self._held_back = True
-        try:
-            yield
-        finally:
-            self._held_back = False
-        if self._came and self._heeded:
-            self._heeded = False
-            raise _Stopped
-
-    def ignore(self) -> None:
-        self._heeded = False
-
-
 class _Children:
     """The processes started here, in order; stopped the other way round."""
 
-    def __init__(self, stack: ExitStack, signals: _StopSignals) -> None:
+    def __init__(self, stack: ExitStack, signals: StopSignals) -> None:
         self._stack = stack
         self._signals = signals
         self._children: list[_Child] = []
@@ -124,7 +90,7 @@ class _Children:
 
 def run_local(settings: Settings) -> None:
     """Serve until a signal comes. Raises StartError where it cannot start, or a part ends by itself."""
-    signals = _StopSignals()
+    signals = StopSignals()
     with ExitStack() as stack:
         children = _Children(stack, signals)
         try:
@@ -136,14 +102,15 @@ def run_local(settings: Settings) -> None:
                 click.echo("Starting the embedded AWS emulator ...")
                 _start_emulator(settings, children)
             _prepare_stores(settings)
-            click.echo("Starting the web server ...")
+            click.echo("Starting the worker and the web server ...")
+            children.start("worker", [sys.executable, "-m", "app", "worker"], environment)
             server = children.start("web server", server_command(settings, windows=_WINDOWS), environment)
             _wait_until_answers(f"{_address(settings)}/health", server)
             _say_hello(settings)
             while True:
                 children.require_running()
                 time.sleep(0.2)  # a signal ends this wait at once
-        except _Stopped:
+        except Stopped:
             click.echo("\nStopping ...")
         finally:
             signals.ignore()

@@ -14,7 +14,9 @@ from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.images import ImageService
 from app.services.metadata import ImageMetadataService
+from app.services.queue import UploadQueue
 from app.services.storage import ImageStorageService
+from app.services.uploads import DirectUploadService
 from app.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -26,12 +28,14 @@ class Services:
 
     storage: ImageStorageService
     metadata: ImageMetadataService
+    queue: UploadQueue
     images: ImageService
+    uploads: DirectUploadService
     clock: Clock
 
     def failing_stores(self) -> list[str]:
         """Those of the stores that do not answer now, asked side by side."""
-        pings = {"s3": self.storage.ping, "dynamodb": self.metadata.ping}
+        pings = {"s3": self.storage.ping, "dynamodb": self.metadata.ping, "sqs": self.queue.ping}
         with ThreadPoolExecutor(len(pings)) as pool:
             answers = {store: pool.submit(ping) for store, ping in pings.items()}
         return [store for store, answer in answers.items() if not _succeeded(store, answer)]
@@ -60,4 +64,5 @@ def build_services(
     metadata = ImageMetadataService(factory, settings)
     cursors = CursorSigner(settings.secret_key.get_secret_value())
     images = ImageService(storage, metadata, cursors, settings, clock=clock, new_id=new_id)
-    return Services(storage, metadata, images, clock)
+    uploads = DirectUploadService(storage, metadata, images, settings, clock=clock, new_id=new_id)
+    return Services(storage, metadata, UploadQueue(factory, settings), images, uploads, clock)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # below 10 s, so that a store which stopped answering becomes a 503 while the client still waits.
 _CONNECT_SECONDS = 1
 _BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
+_RECEIVING_BUDGET = (1, 25)  # SQS lets a request for messages wait for up to 20 s, and nobody waits for the answer
 
 _UNREACHABLE = (
     ConnectionError,
@@ -71,7 +72,7 @@ class AWSClientFactory:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._clients: dict[tuple[int, str], Any] = {}
+        self._clients: dict[tuple[int, str, tuple[int, int]], Any] = {}
         self._session: boto3.Session | None = None
 
     def s3(self) -> "S3Client":
@@ -86,6 +87,11 @@ class AWSClientFactory:
         client: SQSClient = self._client("sqs")
         return client
 
+    def sqs_receiving(self) -> "SQSClient":
+        """The client for requests that wait for messages."""
+        client: SQSClient = self._client("sqs", _RECEIVING_BUDGET)
+        return client
+
     def credentials(self) -> "ReadOnlyCredentials":
         """The credentials of this moment, refreshed by boto3 where they expire.
 
@@ -98,23 +104,22 @@ class AWSClientFactory:
         frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
         return frozen
 
-    def _client(self, service: str) -> Any:
-        key = (os.getpid(), service)
+    def _client(self, service: str, budget: tuple[int, int] | None = None) -> Any:
+        key = (os.getpid(), service, budget or _BUDGETS[service])
         client = self._clients.get(key)
         if client is None:
             with self._lock:
                 if key not in self._clients:
-                    self._clients[key] = self._make(service)
+                    self._clients[key] = self._make(service, *key[2])
                 client = self._clients[key]
         return client
 
-    def _make(self, service: str) -> Any:
-        attempts, read_seconds = _BUDGETS[service]
+    def _make(self, service: str, attempts: int, read_seconds: int) -> Any:
         config = Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=read_seconds,
             retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=max(10, self._settings.web_threads),
+            max_pool_connections=max(10, self._settings.web_threads, self._settings.worker_threads),
             tcp_keepalive=True,
             # S3 only: an emulator has no host name per bucket, and hashing a body again to sign it
             # buys nothing when its SHA-256 is sent as a checksum anyway.

@@ -97,9 +97,12 @@ class ImageService:
         return uploaded
 
     def describe(self, user_id: str, image_id: str) -> Image:
-        """The user's image, finished or not. Raises ImageNotFound (also while it is deleted) or NotOwner."""
+        """The user's image, finished or not. Raises ImageNotFound or NotOwner.
+
+        One that is being deleted, or whose upload did not come in time, is gone already.
+        """
         image = self.owned(user_id, image_id)
-        if image.status is Status.DELETING:
+        if image.status is Status.DELETING or image.has_expired(self._clock()):
             raise ImageNotFound
         return image
 

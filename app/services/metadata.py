@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from app.errors import BackendUnavailable, ImageNotFound
-from app.models import Image, ImageFilter, QueryCost
+from app.models import Image, ImageFilter, QueryCost, Status, rfc3339
 from app.services.aws import AWSClientFactory, back_off, cancellation_reasons, error_code, translated, was_retried
 from app.services.query import Found, Position, find
 from app.services.reader import DynamoDBReader
 from app.services.tables import (
+    EXPIRY_INDEX,
     HIGHEST_CHARACTER,
     TAG_INDEX,
     USER_INDEX,
@@ -235,6 +237,27 @@ class ImageMetadataService:
             except ClientError as error:
                 _row_that_failed_the_condition(error)
                 raise RowChanged from error
+
+    def expired(self, now: datetime) -> Iterator[str]:
+        """Ids of uploads straight to the bucket whose time is over, also of those that are being removed.
+
+        From an index, which lags behind: read the row before acting on it.
+        """
+        for status in (Status.PENDING_UPLOAD, Status.DELETING):
+            query: dict[str, Any] = {
+                "TableName": self._table,
+                "IndexName": EXPIRY_INDEX,
+                "KeyConditionExpression": "#status = :status AND expires_at < :now",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {":status": {"S": status.value}, ":now": {"S": rfc3339(now)}},
+            }
+            while True:
+                with translated("dynamodb"):
+                    answer = self._factory.dynamodb().query(**query)
+                yield from (item["image_id"]["S"] for item in answer["Items"])
+                if "LastEvaluatedKey" not in answer:
+                    break
+                query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def ping(self) -> None:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""

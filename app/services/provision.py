@@ -3,6 +3,7 @@
 For laptops, LocalStack and tests; on AWS a template does this.
 """
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from app.errors import BackendUnavailable
 from app.services.aws import AWSClientFactory, error_code, translated
-from app.services.tables import images_table, postings_table
+from app.services.queue import MAX_RECEIVES, VISIBILITY_SECONDS, dead_letter_queue
+from app.services.tables import TTL_ATTRIBUTE, images_table, postings_table
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,9 +42,12 @@ def _provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
         with translated("dynamodb"):
             _make_table(factory, definition)
         yield f"table {definition['TableName']}"
+    with translated("dynamodb"):
+        _let_rows_expire(factory, settings.images_table)
     with translated("sqs"):
-        # Without attributes CreateQueue answers with the queue that is there.
-        factory.sqs().create_queue(QueueName=settings.uploads_queue)
+        queue_arn = _make_queue(factory, settings)
+    with translated("s3"):
+        _send_events(factory, settings, queue_arn)
     yield f"queue {settings.uploads_queue}"
 
 
@@ -107,3 +112,76 @@ def _make_table(factory: AWSClientFactory, definition: "CreateTableInputTypeDef"
         )
     except WaiterError as error:
         raise BackendUnavailable("dynamodb") from error
+
+
+def _let_rows_expire(factory: AWSClientFactory, table: str) -> None:
+    dynamodb = factory.dynamodb()
+    ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if ttl.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:  # enabling it twice is an error
+        dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE}
+        )
+
+
+def _make_queue(factory: AWSClientFactory, settings: Settings) -> str:
+    """The queue with its dead-letter queue; the bucket alone may send to it. Returns its ARN.
+
+    Amazon S3 User Guide, "Granting permissions to publish event notification messages to a
+    destination".
+    """
+    sqs = factory.sqs()
+    # Without attributes CreateQueue answers with the queue that is there, whatever attributes that has.
+    url = sqs.create_queue(QueueName=settings.uploads_queue)["QueueUrl"]
+    dead_url = sqs.create_queue(QueueName=dead_letter_queue(settings.uploads_queue))["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=dead_url, Attributes={"MessageRetentionPeriod": str(14 * 24 * 3600)})
+    arn, dead_arn = (
+        sqs.get_queue_attributes(QueueUrl=of, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        for of in (url, dead_url)
+    )
+    _, partition, _, _, account, _ = arn.split(":")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": {
+                    "ArnEquals": {"aws:SourceArn": f"arn:{partition}:s3:::{settings.s3_bucket}"},
+                    "StringEquals": {"aws:SourceAccount": account},
+                },
+            }
+        ],
+    }
+    sqs.set_queue_attributes(
+        QueueUrl=url,
+        Attributes={
+            "VisibilityTimeout": str(VISIBILITY_SECONDS),
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": MAX_RECEIVES}),
+            "Policy": json.dumps(policy),
+        },
+    )
+    return arn
+
+
+def _send_events(factory: AWSClientFactory, settings: Settings, queue_arn: str) -> None:
+    """Tell the queue of each object that may be an image. S3 checks first whether it may send there."""
+    factory.s3().put_bucket_notification_configuration(
+        Bucket=settings.s3_bucket,
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {
+                    "Id": prefix,
+                    "QueueArn": queue_arn,
+                    "Events": [
+                        "s3:ObjectCreated:Put",
+                        "s3:ObjectCreated:Post",
+                        "s3:ObjectCreated:CompleteMultipartUpload",
+                    ],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{prefix}/"}]}},
+                }
+                for prefix in ("images", "uploads")
+            ]
+        },
+    )

@@ -12,9 +12,9 @@ import orjson
 from botocore.exceptions import ClientError
 
 from app.errors import ImageNotFound
-from app.models import Image, record_key, rfc3339
+from app.models import Image, UploadMethod, final_key, record_key, rfc3339
 from app.services.aws import AWSClientFactory, error_code, translated
-from app.services.presign import Presigner
+from app.services.presign import ExpectedObject, PresignedUpload, Presigner
 from app.settings import Settings
 from app.spool import Spool
 
@@ -26,6 +26,13 @@ log = logging.getLogger(__name__)
 PIECE_BYTES = 256 * 1024
 _MAX_KEYS_PER_DELETE = 1000  # Amazon S3 API Reference, "DeleteObjects"
 _GONE = frozenset({"NoSuchKey", "404"})
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+# What a presigned URL shows: the object never changes, and only its owner was given the URL.
+_CACHE_CONTROL = "private, max-age=31536000, immutable"
+
+
+class ObjectExists(Exception):
+    """There is an object of this key already, and it was left as it is."""
 
 
 class ObjectStream(Iterator[bytes]):
@@ -59,17 +66,50 @@ class ImageStorageService:
     def put(self, image: Image, spool: Spool) -> None:
         """Store an image's bytes; S3 checks them against the SHA-256 that was computed on arrival."""
         with translated("s3"):
-            self._factory.s3().put_object(
-                Bucket=self._bucket,
-                Key=image.object_key,
-                Body=spool.file(),
-                ContentLength=spool.size,
-                ContentType=image.content_type,
-                ContentDisposition=_stored_disposition(image.filename),
-                # What a presigned URL shows: the object never changes, and only its owner was given the URL.
-                CacheControl="private, max-age=31536000, immutable",
-                ChecksumSHA256=base64.b64encode(spool.sha256).decode(),
-            )
+            self._put(image, spool)
+
+    def put_if_absent(self, image: Image, spool: Spool) -> None:
+        """As `put`, but raises ObjectExists instead of replacing an object."""
+        with translated("s3"):
+            try:
+                self._put(image, spool, IfNoneMatch="*")
+            except ClientError as error:
+                if error_code(error) not in _CONDITION_FAILED:
+                    raise
+                raise ObjectExists from error
+
+    def _put(self, image: Image, spool: Spool, **condition: Any) -> None:
+        self._factory.s3().put_object(
+            Bucket=self._bucket,
+            Key=image.object_key,
+            Body=spool.file(),
+            ContentLength=spool.size,
+            ContentType=image.content_type,
+            ContentDisposition=_short_disposition(image.filename),
+            CacheControl=_CACHE_CONTROL,
+            ChecksumSHA256=base64.b64encode(spool.sha256).decode(),
+            **condition,
+        )
+
+    def fetch(self, key: str, spool: Spool) -> datetime | None:
+        """Read an object into the spool. When it was stored, to the second; None where there is none.
+
+        Raises ImageTooLarge where it is larger than the spool takes.
+        """
+        with translated("s3"):
+            try:
+                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                return None
+        stream = ObjectStream(answer["Body"], answer["ContentLength"])
+        try:
+            for piece in stream:
+                spool.write(piece)
+        finally:
+            stream.close()
+        return answer["LastModified"]
 
     def open(self, image: Image, byte_range: tuple[int, int] | None = None) -> ObjectStream:
         """The image's bytes, or those from the first offset up to but not including the second.
@@ -91,7 +131,11 @@ class ImageStorageService:
 
         S3 answers 200 and names inside what it could not delete, so the answer is read.
         """
-        owners = {key: image.image_id for image in images for key in (image.object_key, record_key(image))}
+        owners = {
+            key: image.image_id
+            for image in images
+            for key in (image.object_key, final_key(image), record_key(image))  # often the first two are one
+        }
         keys, failed = list(owners), set()
         for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
             batch = keys[start : start + _MAX_KEYS_PER_DELETE]
@@ -104,6 +148,11 @@ class ImageStorageService:
                 failed.add(owners[error["Key"]])
         return set(owners.values()) - failed
 
+    def delete_object(self, key: str) -> None:
+        """Delete what lies at this one key, if anything does."""
+        with translated("s3"):
+            self._factory.s3().delete_object(Bucket=self._bucket, Key=key)
+
     def put_record(self, image: Image) -> None:
         """Keep a copy of the image's row beside its object, so that the bucket alone can rebuild the table.
 
@@ -112,7 +161,7 @@ class ImageStorageService:
         """
         text = orjson.dumps(dataclasses.asdict(image), default=rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
         if image.version == 1:
-            self._put_record(image, text)
+            self._put_record(image, text, IfNoneMatch="*")
             return
         while (found := self._record_version(image)) is not None:
             version, etag = found
@@ -131,7 +180,7 @@ class ImageStorageService:
                     **condition,
                 )
             except ClientError as error:
-                if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"} | _GONE:
+                if error_code(error) not in _CONDITION_FAILED | _GONE:
                     raise
                 return False
         return True
@@ -151,12 +200,34 @@ class ImageStorageService:
 
         Time is cut into slots of half the lifetime and the URL is signed as of the slot's start:
         within a slot it is the same string, so that browsers and CDNs can cache what is behind
-        it, and it is good for at least half the lifetime.
+        it, and it is good for at least half the lifetime. It says which headers the answer has,
+        because an object that came straight to the bucket has those that its client sent.
         """
         slot = self._url_seconds // 2
         signed_at = datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
-        url = self._presigner.get_url(image.object_key, signed_at=signed_at, expires_in_seconds=self._url_seconds)
+        url = self._presigner.get_url(
+            image.object_key,
+            signed_at=signed_at,
+            expires_in_seconds=self._url_seconds,
+            response_cache_control=_CACHE_CONTROL,
+            response_content_disposition=_short_disposition(image.filename),
+            response_content_type=image.content_type,
+        )
         return url, signed_at + timedelta(seconds=self._url_seconds)
+
+    def presigned_upload(self, image: Image, method: UploadMethod, signed_at: datetime) -> PresignedUpload:
+        """The request with which a client stores the image's object itself, good until the image expires."""
+        assert image.expires_at is not None  # else nobody uploads it straight to the bucket
+        sign = self._presigner.put if method is UploadMethod.PUT else self._presigner.post
+        expected = ExpectedObject(
+            key=image.object_key,
+            content_type=image.content_type,
+            file_size=image.file_size,
+            sha256=bytes.fromhex(image.sha256) if image.sha256 is not None else None,
+        )
+        return sign(
+            expected, signed_at=signed_at, expires_in_seconds=int((image.expires_at - signed_at).total_seconds())
+        )
 
     def ping(self) -> None:
         """Returns if the bucket answers. Raises BackendUnavailable, or botocore's ClientError."""
@@ -164,8 +235,8 @@ class ImageStorageService:
             self._factory.s3().head_bucket(Bucket=self._bucket)
 
 
-def _stored_disposition(filename: str) -> str:
-    """For the object itself, whose system metadata may hold 2 KB.
+def _short_disposition(filename: str) -> str:
+    """For the object itself, whose system metadata may hold 2 KB, and for URLs to it.
 
     Amazon S3 User Guide, "Working with object metadata".
     """

@@ -10,17 +10,24 @@ time (docs/adr/0007-postings.md).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.models import ContentType, Image, Rejection, Status, image_words, normalised_title, parsed_timestamp, rfc3339
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, GlobalSecondaryIndexTypeDef
 
 Item = dict[str, Any]
 """A row in DynamoDB's own form: attribute name -> {type: value}."""
+
+
+EXPIRY_INDEX = "status-expires_at-index"
+
+TTL_ATTRIBUTE = "ttl"
+"""Seconds since 1970 after which DynamoDB deletes the row, unless the worker's sweep has."""
+_TTL_GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +85,14 @@ def images_table(name: str) -> "CreateTableInputTypeDef":
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
             {"AttributeName": attribute, "AttributeType": "S"}
-            for attribute in ("image_id", "user_id", *(index.sort_key for index in _INDEXES))
+            for attribute in ("image_id", "user_id", *(index.sort_key for index in _INDEXES), "status", "expires_at")
         ],
         "KeySchema": [{"AttributeName": "image_id", "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
-            {
-                "IndexName": index.name,
-                "KeySchema": [
-                    {"AttributeName": "user_id", "KeyType": "HASH"},
-                    {"AttributeName": index.sort_key, "KeyType": "RANGE"},
-                ],
-                # The whole row, so that a page of a list is one request.
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index in _INDEXES
+            # The whole row, so that a page of a list is one request.
+            *(_index(index.name, "user_id", index.sort_key, "ALL") for index in _INDEXES),
+            # Only uploads straight to the bucket have `expires_at`, and only until they are done.
+            _index(EXPIRY_INDEX, "status", "expires_at", "KEYS_ONLY"),
         ],
     }
 
@@ -110,15 +111,21 @@ def postings_table(name: str) -> "CreateTableInputTypeDef":
             {"AttributeName": "image_key", "KeyType": "RANGE"},
         ],
         "GlobalSecondaryIndexes": [
-            {
-                "IndexName": TAG_INDEX,
-                "KeySchema": [
-                    {"AttributeName": "user_id", "KeyType": "HASH"},
-                    {"AttributeName": "tag", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
+            _index(TAG_INDEX, "user_id", "tag", "KEYS_ONLY"),
         ],
+    }
+
+
+def _index(
+    name: str, partition_key: str, sort_key: str, projected: Literal["ALL", "KEYS_ONLY"]
+) -> "GlobalSecondaryIndexTypeDef":
+    return {
+        "IndexName": name,
+        "KeySchema": [
+            {"AttributeName": partition_key, "KeyType": "HASH"},
+            {"AttributeName": sort_key, "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": projected},
     }
 
 
@@ -204,6 +211,7 @@ def to_item(image: Image) -> Item:
             item[name] = {"N": str(value)}
     if image.expires_at is not None:
         item["expires_at"] = {"S": rfc3339(image.expires_at)}
+        item[TTL_ATTRIBUTE] = {"N": str(int((image.expires_at + _TTL_GRACE).timestamp()))}
     if image.rejection is not None:
         item["rejection"] = {"M": {"code": {"S": image.rejection.code}, "detail": {"S": image.rejection.detail}}}
     if image.tags:

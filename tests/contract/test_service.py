@@ -12,16 +12,17 @@ def test_health_and_readiness(nobody: httpx.Client) -> None:
     assert nobody.get("/health").json()["status"] == "healthy"
     ready = nobody.get("/ready")
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ready", "checks": {"s3": "ok", "dynamodb": "ok"}}
+    assert ready.json() == {"status": "ready", "checks": {"s3": "ok", "dynamodb": "ok", "sqs": "ok"}}
 
 
 def test_limits(nobody: httpx.Client) -> None:
     limits = nobody.get("/api/v1/limits").json()
     assert limits["max_upload_bytes"] == 10 * 1024 * 1024
+    assert limits["max_direct_upload_bytes"] == 100 * 1024 * 1024
     assert limits["max_image_pixels"] == 50_000_000
     assert limits["content_types"] == ["image/jpeg", "image/png", "image/gif", "image/webp"]
     assert (limits["default_list_limit"], limits["max_list_limit"]) == (10, 100)
-    assert limits["upload_routes"] == ["multipart", "raw", "base64"]
+    assert limits["upload_routes"] == ["multipart", "raw", "base64", "presigned-put", "presigned-post"]
 
 
 @pytest.mark.parametrize("path", ["/nonsense", "/api/v1", "/api/v1/images/a/b/c", "/docs/../app.py", "/docs/x.js"])

@@ -149,7 +149,7 @@ def test_in_production_nothing_is_created(tmp_path: Path, server: RunningService
         tmp_path, STAGE="production", SECRET_KEY="k" * 32, AWS_ENDPOINT_URL=server.endpoint_url
     )
     assert code == 1
-    assert "Error: Not ready: s3, dynamodb." in output
+    assert "Error: Not ready: s3, dynamodb, sqs." in output
 
 
 def test_the_stores_can_be_made_without_starting_anything(tmp_path: Path, server: RunningService) -> None:

@@ -1,4 +1,8 @@
-from datetime import UTC, datetime
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -8,76 +12,176 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.services.aws import AWSClientFactory
-from app.services.presign import Presigner
+from app.services.presign import ExpectedObject, Presigner
 from tests.conftest import test_settings
 
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+SHA256 = bytes(range(32))
+# For us-east-1 boto3 still names S3's global host, so AWS itself is compared in another region.
+PLACES = [(None, "eu-central-1"), ("http://127.0.0.1:4566", "us-east-1"), ("https://s3.example:8443", "eu-central-1")]
+TOKENS = [None, "FwoGZXIvYXdzE//+=="]
 
-def boto3_url(key: str, *, bucket: str, endpoint: str | None, region: str, token: str | None) -> str:
-    """What boto3 makes of the same request, right now."""
-    client = boto3.client(
+
+def boto3_client(*, endpoint: str | None, region: str, token: str | None) -> Any:
+    return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id="AKID/+",
         aws_secret_access_key="se cret",
         aws_session_token=token,
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path" if endpoint else "virtual"}),
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path" if endpoint else "virtual"},
+            request_checksum_calculation="when_required",
+        ),
     )
-    url: str = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=900)
-    return url
 
 
-def our_url(key: str, like: str, *, bucket: str, endpoint: str | None, region: str, token: str | None) -> str:
-    signed_at = datetime.strptime(parse_qs(urlsplit(like).query)["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+def our_presigner(*, endpoint: str | None, region: str, token: str | None) -> Presigner:
     settings = test_settings(
-        s3_bucket=bucket,
+        s3_bucket="some-images",
         aws_endpoint_url=endpoint,
         aws_region=region,
         aws_access_key_id="AKID/+",
         aws_secret_access_key="se cret",
         aws_session_token=token,
     )
-    presigner = Presigner(AWSClientFactory(settings), settings)
-    return presigner.get_url(key, signed_at=signed_at, expires_in_seconds=900)
+    return Presigner(AWSClientFactory(settings), settings)
+
+
+def moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def signed_at(url: str) -> datetime:
+    return moment(parse_qs(urlsplit(url).query)["X-Amz-Date"][0])
 
 
 def parts(url: str) -> tuple[str, list[str]]:
-    """A URL with its query sorted: boto3 puts the token last, which means the same."""
+    """A URL with its query sorted: boto3 has the same parts in another order, which means the same."""
     base, _, query = url.partition("?")
     return base, sorted(query.split("&"))
 
 
-# For us-east-1 boto3 still names S3's global host, so AWS itself is compared in another region.
-@pytest.mark.parametrize(
-    ("endpoint", "region"),
-    [(None, "eu-central-1"), ("http://127.0.0.1:4566", "us-east-1"), ("https://s3.example:8443", "eu-central-1")],
-)
-@pytest.mark.parametrize("token", [None, "FwoGZXIvYXdzE//+=="])
+@pytest.mark.parametrize(("endpoint", "region"), PLACES)
+@pytest.mark.parametrize("token", TOKENS)
 def test_urls_are_those_of_boto3(endpoint: str | None, region: str, token: str | None) -> None:
-    where = {"bucket": "some-images", "endpoint": endpoint, "region": region, "token": token}
     key = "images/a%40b|c+d=e/f47ac10b.jpg"
-    theirs = boto3_url(key, **where)  # type: ignore[arg-type]
-    assert parts(our_url(key, theirs, **where)) == parts(theirs)  # type: ignore[arg-type]
+    client = boto3_client(endpoint=endpoint, region=region, token=token)
+    theirs = client.generate_presigned_url(
+        "get_object",
+        Params={
+            "Bucket": "some-images",
+            "Key": key,
+            "ResponseContentType": "image/png",
+            "ResponseCacheControl": "private, max-age=5",
+            "ResponseContentDisposition": "inline; filename*=UTF-8''Z%C3%BCrich~%20.png",
+        },
+        ExpiresIn=900,
+    )
+    ours = our_presigner(endpoint=endpoint, region=region, token=token).get_url(
+        key,
+        signed_at=signed_at(theirs),
+        expires_in_seconds=900,
+        response_content_type="image/png",
+        response_content_disposition="inline; filename*=UTF-8''Z%C3%BCrich~%20.png",
+        response_cache_control="private, max-age=5",
+    )
+    assert parts(ours) == parts(theirs)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40))
 def test_odd_keys_are_signed_like_boto3_does(key: str) -> None:
-    where = {"bucket": "some-images", "endpoint": "http://127.0.0.1:4566", "region": "us-east-1", "token": None}
-    theirs = boto3_url("images/" + key, **where)  # type: ignore[arg-type]
-    assert our_url("images/" + key, theirs, **where) == theirs  # type: ignore[arg-type]
+    where: Any = {"endpoint": "http://127.0.0.1:4566", "region": "us-east-1", "token": None}
+    asked = {"Bucket": "some-images", "Key": "images/" + key}
+    theirs = boto3_client(**where).generate_presigned_url("get_object", Params=asked, ExpiresIn=900)
+    presigner = our_presigner(**where)
+    assert presigner.get_url("images/" + key, signed_at=signed_at(theirs), expires_in_seconds=900) == theirs
+
+
+@pytest.mark.parametrize(("endpoint", "region"), PLACES)
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("sha256", [None, SHA256])
+def test_a_put_is_that_of_boto3(endpoint: str | None, region: str, token: str | None, sha256: bytes | None) -> None:
+    key = "images/a%40b|c+d=e/f47ac10b.jpg"
+    checksum = {"ChecksumSHA256": base64.b64encode(sha256).decode()} if sha256 else {}
+    theirs = boto3_client(endpoint=endpoint, region=region, token=token).generate_presigned_url(
+        "put_object",
+        Params={
+            "Bucket": "some-images",
+            "Key": key,
+            "ContentType": "image/png",
+            "ContentLength": 500,
+            "IfNoneMatch": "*",
+            **checksum,
+        },
+        ExpiresIn=900,
+    )
+    expected = ExpectedObject(key=key, content_type="image/png", file_size=500, sha256=sha256)
+    ours = our_presigner(endpoint=endpoint, region=region, token=token).put(
+        expected, signed_at=signed_at(theirs), expires_in_seconds=900
+    )
+    assert parts(ours.url) == parts(theirs)
+    assert (ours.method, ours.fields, ours.expires_at) == ("PUT", {}, signed_at(theirs) + timedelta(seconds=900))
+    sent = {"Content-Type": "image/png", "If-None-Match": "*"}
+    assert ours.headers == sent | ({"x-amz-checksum-sha256": checksum["ChecksumSHA256"]} if sha256 else {})
+
+
+@pytest.mark.parametrize(("endpoint", "region"), PLACES)
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("sha256", [None, SHA256])
+def test_a_form_is_that_of_boto3(endpoint: str | None, region: str, token: str | None, sha256: bytes | None) -> None:
+    key = "uploads/a%40b|c+d=e/f47ac10b.jpg"
+    named = {"Content-Type": "image/png", "success_action_status": "201"}
+    if sha256:
+        named["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
+    conditions = [["content-length-range", 500, 500], *({name: value} for name, value in named.items())]
+    client = boto3_client(endpoint=endpoint, region=region, token=token)
+    theirs = client.generate_presigned_post(
+        "some-images", key, Fields=dict(named), Conditions=list(conditions), ExpiresIn=900
+    )
+    expected = ExpectedObject(key=key, content_type="image/png", file_size=500, sha256=sha256)
+    ours = our_presigner(endpoint=endpoint, region=region, token=token).post(
+        expected, signed_at=moment(theirs["fields"]["x-amz-date"]), expires_in_seconds=900
+    )
+    assert (ours.method, ours.headers) == ("POST", {})
+    assert ours.url.rstrip("/") == theirs["url"].rstrip("/")
+    different = {"policy", "x-amz-signature"}  # boto3 writes the same conditions in another order
+    assert {name: value for name, value in ours.fields.items() if name not in different} == {
+        name: value for name, value in theirs["fields"].items() if name not in different
+    }
+    assert policy(ours.fields) == policy(theirs["fields"])
+    signer = client._request_signer.get_auth_instance("s3", region, "s3v4-presign-post")
+    assert ours.fields["x-amz-signature"] == signature_of(signer, ours.fields)
+    assert theirs["fields"]["x-amz-signature"] == signature_of(signer, theirs["fields"])
+
+
+def policy(fields: Any) -> list[str]:
+    document = json.loads(base64.b64decode(fields["policy"]))
+    expires_at = datetime.fromisoformat(document["expiration"])
+    lifetime = expires_at - moment(fields["x-amz-date"])
+    assert timedelta(seconds=899) <= lifetime <= timedelta(seconds=901)  # boto3 looks at the clock twice
+    return sorted(map(str, document["conditions"]))
+
+
+def signature_of(signer: Any, fields: Any) -> str:
+    request = SimpleNamespace(context={"timestamp": fields["x-amz-date"]})
+    signature: str = signer.signature(fields["policy"], request)
+    return signature
 
 
 def test_a_bucket_with_dots_is_named_in_the_path() -> None:
     settings = test_settings(s3_bucket="my.images", aws_region="eu-west-1")
-    url = Presigner(AWSClientFactory(settings), settings).get_url(
-        "k", signed_at=datetime(2026, 1, 2, tzinfo=UTC), expires_in_seconds=60
-    )
+    presigner = Presigner(AWSClientFactory(settings), settings)
+    url = presigner.get_url("k", signed_at=MOMENT, expires_in_seconds=60)
     assert url.startswith("https://s3.eu-west-1.amazonaws.com/my.images/k?")
 
 
 def test_the_public_endpoint_is_what_clients_see() -> None:
     settings = test_settings(aws_endpoint_url="http://localstack:4566", s3_public_endpoint_url="http://localhost:4566")
-    url = Presigner(AWSClientFactory(settings), settings).get_url(
-        "k", signed_at=datetime(2026, 1, 2, tzinfo=UTC), expires_in_seconds=60
-    )
+    presigner = Presigner(AWSClientFactory(settings), settings)
+    url = presigner.get_url("k", signed_at=MOMENT, expires_in_seconds=60)
     assert url.startswith("http://localhost:4566/images/k?")
+    expected = ExpectedObject(key="k", content_type="image/png", file_size=1, sha256=None)
+    assert presigner.post(expected, signed_at=MOMENT, expires_in_seconds=60).url == "http://localhost:4566/images"

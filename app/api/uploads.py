@@ -1,0 +1,73 @@
+"""The routes under /api/v1/uploads: images that clients send straight to the bucket."""
+
+from flask import Blueprint, Response, request, url_for
+
+from app import errors
+from app.api.auth import caller, identify
+from app.api.bodies import read_json
+from app.api.context import context
+from app.api.operations import Answer, Operation, operation
+from app.api.parsing import parse, single_values
+from app.api.presenting import image_resource, json_response, version_etag
+from app.api.request_models import NoQuery
+from app.api.response_models import Deleted, ImageResource, IssuedUpload, UploadRequest
+
+blueprint = Blueprint("uploads", __name__, url_prefix="/api/v1/uploads")
+blueprint.before_request(identify)
+
+_ONE_UPLOAD = (errors.NotOwner, errors.ImageNotFound, errors.UploadNotPending)
+
+
+@blueprint.post("")
+@operation(
+    Operation(
+        summary="Announce an image, and get the request that uploads it straight to S3",
+        answers={201: Answer(description="Announced", model=IssuedUpload, headers=("Location", "ETag"))},
+        body="upload_announcement",
+        failures=(
+            errors.IncompleteBody,
+            errors.LengthRequired,
+            errors.ImageTooLarge,
+            errors.UnsupportedImageType,
+        ),
+    )
+)
+def issue() -> Response:
+    scope = context()
+    parse(NoQuery, single_values(request.args.items(multi=True)))
+    wanted = parse(scope.models.upload_announcement, read_json(request))
+    image, upload = scope.services.uploads.issue(caller(), wanted.announcement())
+    response = json_response(IssuedUpload(image=image_resource(image), upload=UploadRequest.of(upload)), 201)
+    response.headers["Location"] = url_for("images.metadata", image_id=image.image_id)
+    response.headers["ETag"] = version_etag(image)
+    return response
+
+
+@blueprint.post("/<image_id>/complete")
+@operation(
+    Operation(
+        summary="Check what has been uploaded, now",
+        answers={200: Answer(description="It is accepted", model=ImageResource, headers=("ETag",))},
+        failures=(*_ONE_UPLOAD, errors.UploadRejected, errors.UploadExpired),
+    )
+)
+def complete(image_id: str) -> Response:
+    parse(NoQuery, single_values(request.args.items(multi=True)))
+    image = context().services.uploads.complete(caller(), image_id)
+    response = json_response(image_resource(image))
+    response.headers["ETag"] = version_etag(image)
+    return response
+
+
+@blueprint.delete("/<image_id>")
+@operation(
+    Operation(
+        summary="Give up an upload that is not finished",
+        answers={200: Answer(description="Nothing of it is left", model=Deleted)},
+        failures=_ONE_UPLOAD,
+    )
+)
+def abandon(image_id: str) -> Response:
+    parse(NoQuery, single_values(request.args.items(multi=True)))
+    context().services.uploads.abandon(caller(), image_id)
+    return json_response(Deleted(message="The upload was abandoned.", image_id=image_id))

@@ -1,0 +1,170 @@
+"""`python -m app worker`: takes the bucket's events from the queue and finishes direct uploads.
+
+Any number of workers may run. One that is killed loses nothing: what it held comes again.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+
+from app import logs
+from app.entrypoints.signals import Stopped, StopSignals
+from app.errors import BackendUnavailable
+from app.services import build_services
+from app.services.queue import VISIBILITY_SECONDS, Message, UploadQueue
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.2  # how soon a stop is noticed while messages are handled
+_LAST_POLL_SECONDS = 1  # a poll that is still open when everything else has stopped is cut off after this
+_LONGEST_PAUSE_SECONDS = 30
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until a signal comes; then finish what is being checked, give the rest back, and return."""
+    signals = StopSignals()
+    with ExitStack() as stack:
+        try:
+            services = build_services(settings)
+            worker = Worker(
+                services.queue,
+                services.uploads.handle,
+                services.uploads.sweep,
+                threads=settings.worker_threads,
+                sweep_seconds=settings.sweep_seconds,
+            )
+            worker.start()
+            stack.callback(worker.stop)
+            log.info("worker started", extra={"threads": settings.worker_threads})
+            while True:
+                time.sleep(3600)  # a signal ends this wait at once
+        except Stopped:
+            signals.ignore()
+    log.info("worker stopped")
+
+
+class Worker:
+    """One thread receives, some handle messages, one sweeps from time to time.
+
+    `handle` takes a message's body and raises where it must come again. `sweep` goes on from one
+    upload to the next each time that it is asked.
+    """
+
+    def __init__(
+        self,
+        queue: UploadQueue,
+        handle: Callable[[str], None],
+        sweep: Callable[[], Iterator[object]],
+        *,
+        threads: int,
+        sweep_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._handle = handle
+        self._sweep = sweep
+        self._sweep_seconds = sweep_seconds
+        self._stopping = threading.Event()
+        self._polling = threading.Event()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="handle")
+        # A daemon, because a poll may last 20 seconds and is not worth waiting for.
+        self._receiver = threading.Thread(target=self._receive, name="receive", daemon=True)
+        self._sweeper = threading.Thread(target=self._sweep_often, name="sweep")
+
+    def start(self) -> None:
+        self._receiver.start()
+        self._sweeper.start()
+
+    def stop(self) -> None:
+        """Returns when nothing is being handled any more and what was not begun is given back."""
+        self._stopping.set()
+        self._sweeper.join()
+        while self._receiver.is_alive():
+            self._receiver.join(_LAST_POLL_SECONDS)
+            if self._polling.is_set():
+                break
+        self._pool.shutdown()
+
+    def _receive(self) -> None:
+        """Whatever goes wrong, wait a little longer each time and go on."""
+        failures = 0
+        while not self._stopping.is_set():
+            failures = 0 if self._receive_once() else failures + 1
+            if failures:
+                longest = min(2**failures, _LONGEST_PAUSE_SECONDS)
+                self._stopping.wait(random.uniform(longest / 2, longest))
+
+    def _receive_once(self) -> bool:
+        """Receive and handle a batch. False where that failed, or one of its messages did."""
+        try:
+            self._polling.set()
+            messages = self._queue.receive()
+            self._polling.clear()
+            if self._stopping.is_set():
+                _tell(self._queue.give_back, messages)
+                return True
+            return self._handle_all(messages)
+        except BackendUnavailable as error:
+            log.warning("queue unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+        except Exception:
+            log.exception("receiving failed")
+        finally:
+            self._polling.clear()
+        return False
+
+    def _handle_all(self, messages: list[Message]) -> bool:
+        """Handle each message by itself. False where one could not be; it comes again by itself."""
+        futures = {self._pool.submit(self._handled, message): message for message in messages}
+        pending, succeeded = set(futures), True
+        keep_at = time.monotonic() + VISIBILITY_SECONDS / 3
+        while pending:
+            done, pending = wait(pending, timeout=_TICK_SECONDS)
+            handled = [futures[future] for future in done if future.result()]
+            succeeded = succeeded and len(handled) == len(done)
+            _tell(self._queue.delete, handled)
+            if self._stopping.is_set():
+                unbegun = {future for future in pending if future.cancel()}
+                _tell(self._queue.give_back, [futures[future] for future in unbegun])
+                pending -= unbegun
+            if time.monotonic() >= keep_at:
+                _tell(self._queue.keep, [futures[future] for future in pending])
+                keep_at += VISIBILITY_SECONDS / 3
+        return succeeded
+
+    def _handled(self, message: Message) -> bool:
+        logs.request_id.set(message.message_id)
+        try:
+            self._handle(message.body)
+        except BackendUnavailable as error:
+            log.warning("message not handled", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+            return False
+        except Exception:
+            log.exception("message not handled")
+            return False
+        return True
+
+    def _sweep_often(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                for _ in self._sweep():
+                    if self._stopping.is_set():
+                        return
+            except BackendUnavailable as error:
+                log.warning("sweep cut short", extra={"store": error.store})
+            except Exception:
+                log.exception("sweep cut short")
+            self._stopping.wait(self._sweep_seconds)
+
+
+def _tell(say: Callable[[Iterable[Message]], None], messages: list[Message]) -> None:
+    """Say something about messages to the queue. If it does not hear it, they come again, which does no harm."""
+    if not messages:
+        return
+    try:
+        say(messages)
+    except BackendUnavailable:
+        log.warning("queue unavailable", extra={"messages": len(messages)})

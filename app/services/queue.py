@@ -1,0 +1,104 @@
+"""The queue of the bucket's events, in SQS."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from app.errors import BackendUnavailable
+from app.services.aws import AWSClientFactory, error_code, translated
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+VISIBILITY_SECONDS = 60
+"""How long a received message is kept from others, unless that is extended."""
+MAX_RECEIVES = 5
+"""After so many times unhandled a message goes to the dead-letter queue."""
+BATCH = 10  # most messages of one request (Amazon SQS API Reference, "ReceiveMessage", "DeleteMessageBatch")
+_WAIT_SECONDS = 20  # the longest that SQS allows, below the read timeout of the client that receives
+
+
+def dead_letter_queue(name: str) -> str:
+    return f"{name}-dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery of a message; `receipt` stands for this delivery."""
+
+    message_id: str
+    receipt: str
+    body: str
+
+
+class UploadQueue:
+    """Receives messages and says what shall become of them. Every method may raise BackendUnavailable."""
+
+    def __init__(self, factory: AWSClientFactory, settings: Settings) -> None:
+        self._factory = factory
+        self._name = settings.uploads_queue
+        self._known_url: str | None = None
+
+    def receive(self) -> list[Message]:
+        """Up to ten messages; none where none came within 20 seconds."""
+        with translated("sqs"):
+            answer = self._factory.sqs_receiving().receive_message(
+                QueueUrl=self._url(),
+                MaxNumberOfMessages=BATCH,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                VisibilityTimeout=VISIBILITY_SECONDS,
+            )
+        return [
+            Message(message["MessageId"], message["ReceiptHandle"], message["Body"])
+            for message in answer.get("Messages", ())
+        ]
+
+    def delete(self, messages: Iterable[Message]) -> None:
+        """They are done. One that could not be deleted comes again, which does no harm."""
+        for batch in _batches(messages):
+            entries = [{"Id": str(number), "ReceiptHandle": message.receipt} for number, message in enumerate(batch)]
+            with translated("sqs"):
+                answer = self._factory.sqs().delete_message_batch(QueueUrl=self._url(), Entries=entries)  # type: ignore[arg-type]
+            for failed in answer.get("Failed", ()):
+                message = batch[int(failed["Id"])]
+                log.warning("message not deleted", extra={"message_id": message.message_id, "code": failed.get("Code")})
+
+    def keep(self, messages: Iterable[Message]) -> None:
+        """They are still being worked on: nobody else gets them for another while."""
+        self._set_visibility(messages, VISIBILITY_SECONDS)
+
+    def give_back(self, messages: Iterable[Message]) -> None:
+        """They may go to somebody else at once."""
+        self._set_visibility(messages, 0)
+
+    def ping(self) -> None:
+        """Returns if the queue answers. Raises BackendUnavailable, or botocore's ClientError."""
+        with translated("sqs"):
+            self._factory.sqs().get_queue_url(QueueName=self._name)
+
+    def _set_visibility(self, messages: Iterable[Message], seconds: int) -> None:
+        for batch in _batches(messages):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+                for number, message in enumerate(batch)
+            ]
+            with translated("sqs"):
+                self._factory.sqs().change_message_visibility_batch(QueueUrl=self._url(), Entries=entries)  # type: ignore[arg-type]
+
+    def _url(self) -> str:
+        if self._known_url is None:
+            try:
+                self._known_url = self._factory.sqs().get_queue_url(QueueName=self._name)["QueueUrl"]
+            except ClientError as error:
+                if not error_code(error).endswith("QueueDoesNotExist"):
+                    raise
+                raise BackendUnavailable("sqs") from error  # it may be made while the worker waits
+        return self._known_url
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    rest = list(messages)
+    for start in range(0, len(rest), BATCH):
+        yield rest[start : start + BATCH]

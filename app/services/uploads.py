@@ -1,0 +1,321 @@
+"""Uploads straight to the bucket: announced here, sent to S3, checked when they have arrived.
+
+    row PENDING_UPLOAD, with `expires_at` -> object, by the client -> row UPLOADED or REJECTED
+
+A PUT goes to the object's final key and cannot replace anything. A form can, so it goes to a key of
+its own, and what was checked is written from there to the final key, again without replacing
+anything: whatever lies at a final key stays the same. Any number of confirmations may run at once
+or end halfway: each reads the row, looks at the object, and writes the row on condition.
+docs/adr/0007-direct-uploads.md has the reasons.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from enum import StrEnum
+
+from app import imaging
+from app.errors import (
+    BackendUnavailable,
+    ChecksumMismatch,
+    ImageNotFound,
+    ImageTooLarge,
+    IncompleteBody,
+    InvalidImage,
+    UnsupportedImageType,
+    UploadExpired,
+    UploadNotPending,
+    UploadRejected,
+)
+from app.models import (
+    Announcement,
+    Clock,
+    Image,
+    Rejection,
+    Status,
+    UploadMethod,
+    final_key,
+    object_key,
+    parsed_object_key,
+    staging_key,
+)
+from app.services.events import ObjectCreated, objects_created
+from app.services.images import ImageService
+from app.services.metadata import ImageMetadataService, RowChanged
+from app.services.presign import PresignedUpload
+from app.services.storage import ImageStorageService, ObjectExists
+from app.settings import Settings
+from app.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_MAX_ATTEMPTS = 20  # at a row that others change; each change is a step towards its end, so few are ever needed
+
+
+class Outcome(StrEnum):
+    """What became of an event, or of an upload that expired."""
+
+    UPLOADED = "uploaded"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    NOTHING_TO_DO = "nothing to do"
+    OBJECT_REMOVED = "object removed"
+
+
+class DirectUploadService:
+    """Issue, confirm, abandon and expire uploads that go straight to the bucket."""
+
+    def __init__(
+        self,
+        storage: ImageStorageService,
+        metadata: ImageMetadataService,
+        images: ImageService,
+        settings: Settings,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._storage = storage
+        self._metadata = metadata
+        self._images = images
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+
+    def issue(self, user_id: str, announced: Announcement) -> tuple[Image, PresignedUpload]:
+        """Announce an image, and get the request with which the client uploads it.
+
+        Raises ImageTooLarge.
+        """
+        limit = self._settings.max_direct_upload_bytes
+        if announced.file_size > limit:
+            raise ImageTooLarge(f"The file is larger than {limit} bytes.")
+        image_id, now = self._new_id(), self._clock()
+        signed_at = now.replace(microsecond=0)  # a signature knows no fractions
+        key = object_key(user_id, image_id, announced.content_type)
+        image = Image(
+            image_id=image_id,
+            user_id=user_id,
+            object_key=key if announced.method is UploadMethod.PUT else staging_key(key),
+            filename=announced.new.filename or f"image.{announced.content_type.extension}",
+            title=announced.new.title,
+            description=announced.new.description,
+            location=announced.new.location,
+            tags=announced.new.tags,
+            content_type=announced.content_type,
+            file_size=announced.file_size,
+            width=None,
+            height=None,
+            sha256=announced.sha256,
+            status=Status.PENDING_UPLOAD,
+            created_at=now,
+            updated_at=now,
+            version=1,
+            expires_at=signed_at + timedelta(seconds=self._settings.upload_url_seconds),
+        )
+        upload = self._storage.presigned_upload(image, announced.method, signed_at)
+        self._metadata.add(image)
+        log.info("upload announced", extra={"image_id": image_id, "bytes": image.file_size})
+        return image, upload
+
+    def complete(self, user_id: str, image_id: str) -> Image:
+        """Check what has arrived, now, and return the finished image. Safe to repeat.
+
+        Raises ImageNotFound, NotOwner, UploadNotPending (nothing has arrived yet), UploadExpired, or
+        UploadRejected with the reason.
+        """
+        image = self._settled(self._images.owned(user_id, image_id))
+        match image.status:
+            case Status.UPLOADED:
+                return image
+            case Status.REJECTED:
+                assert image.rejection is not None
+                raise UploadRejected(f"{image.rejection.detail} ({image.rejection.code})")
+            case Status.DELETING:
+                raise ImageNotFound
+        if image.has_expired(self._clock()):
+            raise UploadExpired
+        raise UploadNotPending("The upload has not arrived yet. Send it, then complete it.")
+
+    def abandon(self, user_id: str, image_id: str) -> None:
+        """Give up an upload that is not finished, or that was rejected; nothing of it stays.
+
+        Raises ImageNotFound, NotOwner, or UploadNotPending where the image is finished.
+        """
+        for _ in range(_MAX_ATTEMPTS):
+            image = self._images.owned(user_id, image_id)
+            if image.status is Status.UPLOADED or (
+                image.status is Status.PENDING_UPLOAD and not image.awaits_object  # on its way through the API
+            ):
+                raise UploadNotPending
+            try:
+                removed = self._discard(image)
+            except RowChanged:
+                continue
+            if not removed:
+                raise ImageNotFound
+            return
+        raise BackendUnavailable("dynamodb")
+
+    def handle(self, body: str) -> None:
+        """Do what a message of the queue gives reason to; one that gives none is passed over.
+
+        Handling it again does nothing more. Raises BackendUnavailable, and then it must be handled again.
+        """
+        for event in objects_created(body):
+            outcome, image_id = self.confirm_from_event(event)
+            log.info("object event", extra={"image_id": image_id, "outcome": outcome})
+
+    def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
+        """Look at what an event is about, and finish or remove it. Also returns the image's id.
+
+        The row comes before the object and goes after it, so that an object without a row belongs
+        to nothing and never will.
+        """
+        named = parsed_object_key(event.key)
+        if event.bucket != self._settings.s3_bucket or named is None:
+            return Outcome.NOTHING_TO_DO, None
+        user_id, image_id = named
+        try:
+            image = self._metadata.get(image_id)
+        except ImageNotFound:
+            self._storage.delete_object(event.key)
+            return Outcome.OBJECT_REMOVED, image_id
+        if image.user_id != user_id or event.key not in (final_key(image), staging_key(final_key(image))):
+            return Outcome.NOTHING_TO_DO, image_id
+        if image.awaits_object:
+            return self._progress(image), image_id
+        finished = image.status is Status.UPLOADED
+        # A form can be sent again when its image is finished, a PUT when it was rejected and removed.
+        if image.status in {Status.REJECTED, Status.DELETING} or (finished and event.key != image.object_key):
+            self._storage.delete_object(event.key)
+            return Outcome.OBJECT_REMOVED, image_id
+        return Outcome.NOTHING_TO_DO, image_id
+
+    def sweep(self) -> Iterator[str]:
+        """Finish or remove the uploads whose time is over, yielding the id of each that was.
+
+        Safe to run at any time, also twice at once, and to leave at any time. One that fails does
+        not stop the others; it is left for the next sweep.
+        """
+        for image_id in self._metadata.expired(self._clock()):
+            try:
+                outcome = self._progress(self._metadata.get(image_id))
+            except ImageNotFound:
+                continue  # the index lags behind
+            except Exception:
+                log.exception("upload not swept", extra={"image_id": image_id})
+                continue
+            log.info("upload swept", extra={"image_id": image_id, "outcome": outcome})
+            yield image_id
+
+    def _progress(self, image: Image) -> Outcome:
+        """Take an upload one step on: to its end if the object is there, away if its time is over."""
+        try:
+            settled = self._settled(image)
+            if settled.has_expired(self._clock()) or (settled.expires_at and settled.status is Status.DELETING):
+                self._discard(settled)
+                return Outcome.EXPIRED
+        except (ImageNotFound, RowChanged):
+            return Outcome.NOTHING_TO_DO  # somebody else got ahead
+        match settled.status:
+            case Status.UPLOADED:
+                return Outcome.UPLOADED
+            case Status.REJECTED:
+                return Outcome.REJECTED
+        return Outcome.NOTHING_TO_DO
+
+    def _settled(self, image: Image) -> Image:
+        """The image's row as it is once what has arrived is checked; unchanged where nothing has.
+
+        Raises ImageNotFound where it was removed meanwhile.
+        """
+        for _ in range(_MAX_ATTEMPTS):
+            if not image.awaits_object:
+                return image
+            try:
+                return self._checked(image)
+            except ObjectExists:  # another confirmation wrote it: look at that
+                image = self._metadata.get(image.image_id)
+            except RowChanged:
+                image = self._after_losing(image)
+        raise BackendUnavailable("dynamodb")
+
+    def _after_losing(self, image: Image) -> Image:
+        """The row that got ahead of a confirmation. What the latter wrote for an image that is gone is removed."""
+        try:
+            found = self._metadata.get(image.image_id)
+        except ImageNotFound:
+            self._storage.delete([image])
+            raise
+        if found.status in {Status.DELETING, Status.REJECTED}:
+            self._storage.delete([image])
+        return found
+
+    def _checked(self, image: Image) -> Image:
+        """Check the object of a pending image and write down the result. Raises ObjectExists or RowChanged.
+
+        The result follows from row and object alone, so that confirmations at once agree on it.
+        """
+        assert image.expires_at is not None
+        # What a confirmation before this one has written to the final key counts, not what it was made from.
+        for key in dict.fromkeys((final_key(image), image.object_key)):
+            with Spool(max_bytes=self._settings.max_direct_upload_bytes) as spool:
+                try:
+                    stored_at = self._storage.fetch(key, spool)
+                    # What counts is when it arrived, not when somebody came to look.
+                    if stored_at is None or stored_at > image.expires_at:
+                        continue
+                    facts = self._inspected(image, spool)
+                except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
+                    return self._reject(image, Rejection(error.code, str(error)))
+                uploaded = dataclasses.replace(
+                    image,
+                    object_key=final_key(image),
+                    content_type=facts.content_type,
+                    width=facts.width,
+                    height=facts.height,
+                    sha256=spool.sha256.hex(),
+                    status=Status.UPLOADED,
+                    expires_at=None,
+                )
+                if key != uploaded.object_key:
+                    self._storage.put_if_absent(uploaded, spool)
+                return self._accept(image, uploaded)
+        return image
+
+    def _inspected(self, image: Image, spool: Spool) -> imaging.ImageFacts:
+        """The facts of what has arrived. Raises what an upload through the API would."""
+        if spool.size != image.file_size:
+            raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
+        if image.sha256 is not None and spool.sha256.hex() != image.sha256:
+            raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
+        return imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+
+    def _accept(self, pending: Image, uploaded: Image) -> Image:
+        if self._settings.keeps_records:
+            self._storage.put_record(uploaded)
+        self._metadata.replace(pending, uploaded)
+        if pending.object_key != uploaded.object_key:
+            self._storage.delete_object(pending.object_key)
+        log.info("image uploaded", extra={"image_id": uploaded.image_id, "bytes": uploaded.file_size})
+        return uploaded
+
+    def _reject(self, pending: Image, rejection: Rejection) -> Image:
+        rejected = dataclasses.replace(pending, status=Status.REJECTED, rejection=rejection, expires_at=None)
+        self._metadata.replace(pending, rejected)
+        if pending.image_id not in self._storage.delete([pending]):
+            raise BackendUnavailable("s3")
+        log.info("upload rejected", extra={"image_id": pending.image_id, "code": rejection.code})
+        return rejected
+
+    def _discard(self, image: Image) -> bool:
+        """Mark, remove the objects, remove the row. False where somebody else removed it. Raises RowChanged."""
+        marked = image
+        if image.status is not Status.DELETING:
+            marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
+            self._metadata.replace(image, marked)
+        if image.image_id not in self._storage.delete([marked]):
+            raise BackendUnavailable("s3")
+        return self._metadata.remove(image.image_id)
