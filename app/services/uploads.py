@@ -11,9 +11,11 @@ docs/adr/0007-direct-uploads.md has the reasons.
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+import orjson
 
 from app import imaging
 from app.errors import (
@@ -41,6 +43,7 @@ from app.models import (
     staging_key,
 )
 from app.services.events import ObjectCreated, objects_created
+from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
@@ -70,34 +73,43 @@ class DirectUploadService:
         self,
         storage: ImageStorageService,
         metadata: ImageMetadataService,
+        keys: IdempotencyKeys,
         images: ImageService,
         settings: Settings,
         *,
         clock: Clock,
-        new_id: Callable[[], str],
     ) -> None:
         self._storage = storage
         self._metadata = metadata
+        self._keys = keys
         self._images = images
         self._settings = settings
         self._clock = clock
-        self._new_id = new_id
 
-    def issue(self, user_id: str, announced: Announcement) -> tuple[Image, PresignedUpload]:
+    def issue(self, user_id: str, announced: Announcement, *, key: str | None = None) -> tuple[Image, PresignedUpload]:
         """Announce an image, and get the request with which the client uploads it.
 
-        Raises ImageTooLarge.
+        With an idempotency key, once in a day. Raises ImageTooLarge, IdempotencyConflict or
+        RequestInProgress.
         """
         limit = self._settings.max_direct_upload_bytes
         if announced.file_size > limit:
             raise ImageTooLarge(f"The file is larger than {limit} bytes.")
-        image_id, now = self._new_id(), self._clock()
-        signed_at = now.replace(microsecond=0)  # a signature knows no fractions
-        key = object_key(user_id, image_id, announced.content_type)
+        image = self._keys.once(
+            user_id,
+            key,
+            orjson.dumps(["direct upload", announced]),
+            lambda image_id: self._announce(user_id, image_id, announced),
+        )
+        return image, self._storage.presigned_upload(image, announced.method, _signed_at(image.created_at))
+
+    def _announce(self, user_id: str, image_id: str, announced: Announcement) -> Image:
+        now = self._clock()
+        final = object_key(user_id, image_id, announced.content_type)
         image = Image(
             image_id=image_id,
             user_id=user_id,
-            object_key=key if announced.method is UploadMethod.PUT else staging_key(key),
+            object_key=final if announced.method is UploadMethod.PUT else staging_key(final),
             filename=announced.new.filename or f"image.{announced.content_type.extension}",
             title=announced.new.title,
             description=announced.new.description,
@@ -112,12 +124,10 @@ class DirectUploadService:
             created_at=now,
             updated_at=now,
             version=1,
-            expires_at=signed_at + timedelta(seconds=self._settings.upload_url_seconds),
+            expires_at=_signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds),
         )
-        upload = self._storage.presigned_upload(image, announced.method, signed_at)
-        self._metadata.add(image)
         log.info("upload announced", extra={"image_id": image_id, "bytes": image.file_size})
-        return image, upload
+        return self._metadata.add(image)
 
     def complete(self, user_id: str, image_id: str) -> Image:
         """Check what has arrived, now, and return the finished image. Safe to repeat.
@@ -319,3 +329,8 @@ class DirectUploadService:
         if image.image_id not in self._storage.delete([marked]):
             raise BackendUnavailable("s3")
         return self._metadata.remove(image.image_id)
+
+
+def _signed_at(moment: datetime) -> datetime:
+    """A signature knows no fractions of a second."""
+    return moment.replace(microsecond=0)
