@@ -14,6 +14,7 @@ from app.models import Announcement, ContentType, Image, NewImage, Status, Uploa
 from app.services import Services
 from app.services.aws import AWSClientFactory
 from app.services.events import ObjectCreated
+from app.services.idempotency import IdempotencyKeys
 from app.services.metadata import RowChanged
 from app.services.tables import row_key
 from app.services.uploads import Outcome
@@ -249,10 +250,10 @@ def meddled(stage: Stage, settings: Settings, meddle: Callable[[], object]) -> A
     return type(stage.uploads)(
         Meddling(services.storage, meddle),  # type: ignore[arg-type]
         services.metadata,
+        IdempotencyKeys(AWSClientFactory(settings), settings, clock=services.clock, new_id=lambda: "unused"),
         services.images,
         settings,
         clock=services.clock,
-        new_id=lambda: "unused",
     )
 
 
