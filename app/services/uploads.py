@@ -163,7 +163,10 @@ class DirectUploadService:
 
         Handling it again does nothing more. Raises BackendUnavailable, and then it must be handled again.
         """
-        for event in objects_created(body):
+        events = objects_created(body)
+        if not events:
+            log.info("message of no event")
+        for event in events:
             outcome, image_id = self.confirm_from_event(event)
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
@@ -235,16 +238,25 @@ class DirectUploadService:
             if not image.awaits_object:
                 return image
             try:
-                return self._checked(image)
+                checked = self._checked(image)
             except ObjectExists:  # another confirmation wrote it: look at that
                 image = self._metadata.get(image.image_id)
+                continue
             except RowChanged:
                 image = self._after_losing(image)
+                continue
             except BackendUnavailable:
                 found = self._metadata.get(image.image_id)
                 if found == image:
                     raise
                 image = found  # LocalStack breaks off the reading of an object that another confirmation removes
+                continue
+            if checked is not None:
+                return checked
+            found = self._metadata.get(image.image_id)
+            if found == image:
+                return image
+            image = found  # another confirmation has removed the object, or moved it
         raise BackendUnavailable("dynamodb")
 
     def _after_losing(self, image: Image) -> Image:
@@ -258,10 +270,11 @@ class DirectUploadService:
             self._storage.delete([image])
         return found
 
-    def _checked(self, image: Image) -> Image:
-        """Check the object of a pending image and write down the result. Raises ObjectExists or RowChanged.
+    def _checked(self, image: Image) -> Image | None:
+        """Check the object of a pending image and write down the result. None where nothing arrived in time.
 
         The result follows from row and object alone, so that confirmations at once agree on it.
+        Raises ObjectExists or RowChanged where another got ahead.
         """
         assert image.expires_at is not None
         # What a confirmation before this one has written to the final key counts, not what it was made from.
@@ -288,7 +301,7 @@ class DirectUploadService:
                 if key != uploaded.object_key:
                     self._storage.put_if_absent(uploaded, spool)
                 return self._accept(image, uploaded)
-        return image
+        return None
 
     def _inspected(self, image: Image, spool: Spool) -> imaging.ImageFacts:
         """The facts of what has arrived. Raises what an upload through the API would."""
