@@ -238,25 +238,20 @@ class DirectUploadService:
             if not image.awaits_object:
                 return image
             try:
-                checked = self._checked(image)
+                if (checked := self._checked(image)) is not None:
+                    return checked
+                found = self._metadata.get(image.image_id)
+                if found == image:
+                    return image  # nothing is there; else another confirmation has removed it, or moved it
             except ObjectExists:  # another confirmation wrote it: look at that
-                image = self._metadata.get(image.image_id)
-                continue
+                found = self._metadata.get(image.image_id)
             except RowChanged:
-                image = self._after_losing(image)
-                continue
-            except BackendUnavailable:
+                found = self._after_losing(image)
+            except BackendUnavailable:  # LocalStack breaks off the reading of an object that is removed meanwhile
                 found = self._metadata.get(image.image_id)
                 if found == image:
                     raise
-                image = found  # LocalStack breaks off the reading of an object that another confirmation removes
-                continue
-            if checked is not None:
-                return checked
-            found = self._metadata.get(image.image_id)
-            if found == image:
-                return image
-            image = found  # another confirmation has removed the object, or moved it
+            image = found
         raise BackendUnavailable("dynamodb")
 
     def _after_losing(self, image: Image) -> Image:
@@ -282,8 +277,8 @@ class DirectUploadService:
             with Spool(max_bytes=self._settings.max_direct_upload_bytes) as spool:
                 try:
                     stored_at = self._storage.fetch(key, spool)
-                    # What counts is when it arrived, not when somebody came to look.
-                    if stored_at is None or stored_at > image.expires_at:
+                    # What counts is when it arrived, not when somebody came to look, or wrote to the final key.
+                    if stored_at is None or (key == image.object_key and stored_at > image.expires_at):
                         continue
                     facts = self._inspected(image, spool)
                 except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:

@@ -261,6 +261,41 @@ def meddled(stage: Stage, settings: Settings, meddle: Callable[[], object], *, b
     )
 
 
+class Late:
+    """The storage, where a confirmation wrote to the final key long after the form had brought the object."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def fetch(self, key: str, spool: Spool) -> Any:
+        stored_at = self._storage.fetch(key, spool)
+        return stored_at + timedelta(days=1) if stored_at and key.startswith("images/") else stored_at
+
+
+def test_a_form_that_came_in_time_is_finished_however_late_the_confirmation_before_died(
+    stage: Stage, own_settings: Settings, clock: TestClock
+) -> None:
+    image = stage.issue(UploadMethod.POST)
+    stage.arrive(image)
+    stage.arrive(image, key=final_key(image))
+    clock.now += timedelta(days=1)
+    services = stage.services
+    uploads = type(stage.uploads)(
+        Late(services.storage),  # type: ignore[arg-type]
+        services.metadata,
+        services.images,
+        own_settings,
+        clock=clock,
+        new_id=lambda: "unused",
+    )
+    assert list(uploads.sweep()) == [image.image_id]
+    assert stage.get(image).status is Status.UPLOADED
+    assert stage.objects() == finished_keys(image)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_of_confirmations_at_once_all_agree(stage: Stage, own_settings: Settings, method: UploadMethod) -> None:
     image = stage.issue(method)
