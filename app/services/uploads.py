@@ -173,7 +173,10 @@ class DirectUploadService:
 
         Handling it again does nothing more. Raises BackendUnavailable, and then it must be handled again.
         """
-        for event in objects_created(body):
+        events = objects_created(body)
+        if not events:
+            log.info("message of no event")
+        for event in events:
             outcome, image_id = self.confirm_from_event(event)
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
@@ -245,16 +248,20 @@ class DirectUploadService:
             if not image.awaits_object:
                 return image
             try:
-                return self._checked(image)
+                if (checked := self._checked(image)) is not None:
+                    return checked
+                found = self._metadata.get(image.image_id)
+                if found == image:
+                    return image  # nothing is there; else another confirmation has removed it, or moved it
             except ObjectExists:  # another confirmation wrote it: look at that
-                image = self._metadata.get(image.image_id)
+                found = self._metadata.get(image.image_id)
             except RowChanged:
-                image = self._after_losing(image)
-            except BackendUnavailable:
+                found = self._after_losing(image)
+            except BackendUnavailable:  # LocalStack breaks off the reading of an object that is removed meanwhile
                 found = self._metadata.get(image.image_id)
                 if found == image:
                     raise
-                image = found  # LocalStack breaks off the reading of an object that another confirmation removes
+            image = found
         raise BackendUnavailable("dynamodb")
 
     def _after_losing(self, image: Image) -> Image:
@@ -268,10 +275,11 @@ class DirectUploadService:
             self._storage.delete([image])
         return found
 
-    def _checked(self, image: Image) -> Image:
-        """Check the object of a pending image and write down the result. Raises ObjectExists or RowChanged.
+    def _checked(self, image: Image) -> Image | None:
+        """Check the object of a pending image and write down the result. None where nothing arrived in time.
 
         The result follows from row and object alone, so that confirmations at once agree on it.
+        Raises ObjectExists or RowChanged where another got ahead.
         """
         assert image.expires_at is not None
         # What a confirmation before this one has written to the final key counts, not what it was made from.
@@ -279,8 +287,8 @@ class DirectUploadService:
             with Spool(max_bytes=self._settings.max_direct_upload_bytes) as spool:
                 try:
                     stored_at = self._storage.fetch(key, spool)
-                    # What counts is when it arrived, not when somebody came to look.
-                    if stored_at is None or stored_at > image.expires_at:
+                    # What counts is when it arrived, not when somebody came to look, or wrote to the final key.
+                    if stored_at is None or (key == image.object_key and stored_at > image.expires_at):
                         continue
                     facts = self._inspected(image, spool)
                 except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
@@ -298,7 +306,7 @@ class DirectUploadService:
                 if key != uploaded.object_key:
                     self._storage.put_if_absent(uploaded, spool)
                 return self._accept(image, uploaded)
-        return image
+        return None
 
     def _inspected(self, image: Image, spool: Spool) -> imaging.ImageFacts:
         """The facts of what has arrived. Raises what an upload through the API would."""

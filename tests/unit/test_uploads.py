@@ -228,33 +228,73 @@ def test_an_upload_through_the_api_in_flight_is_left_alone(stage: Stage, clock: 
 
 
 class Meddling:
-    """The storage, with something done by somebody else at the moment when an object is read."""
+    """The storage, with something done by somebody else just before or after an object is read."""
 
-    def __init__(self, storage: Any, meddle: Callable[[], object]) -> None:
-        self._storage, self._meddle = storage, meddle
+    def __init__(self, storage: Any, meddle: Callable[[], object], *, before: bool) -> None:
+        self._storage, self._meddle, self._before = storage, meddle, before
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
 
     def fetch(self, key: str, spool: Spool) -> Any:
+        if self._before and self._storage.fetch(key, Spool(max_bytes=10**6)) is not None:
+            self._meddle_once()
         found = self._storage.fetch(key, spool)
-        if found is not None:
-            meddle, self._meddle = self._meddle, lambda: None
-            meddle()
+        if found is not None and not self._before:
+            self._meddle_once()
         return found
 
+    def _meddle_once(self) -> None:
+        meddle, self._meddle = self._meddle, lambda: None
+        meddle()
 
-def meddled(stage: Stage, settings: Settings, meddle: Callable[[], object]) -> Any:
+
+def meddled(stage: Stage, settings: Settings, meddle: Callable[[], object], *, before: bool = False) -> Any:
     """The service of uploads as another process would run it, which somebody gets ahead of."""
     services = stage.services
     return type(stage.uploads)(
-        Meddling(services.storage, meddle),  # type: ignore[arg-type]
+        Meddling(services.storage, meddle, before=before),  # type: ignore[arg-type]
         services.metadata,
         IdempotencyKeys(AWSClientFactory(settings), settings, clock=services.clock, new_id=lambda: "unused"),
         services.images,
         settings,
         clock=services.clock,
     )
+
+
+class Late:
+    """The storage, where a confirmation wrote to the final key long after the form had brought the object."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def fetch(self, key: str, spool: Spool) -> Any:
+        stored_at = self._storage.fetch(key, spool)
+        return stored_at + timedelta(days=1) if stored_at and key.startswith("images/") else stored_at
+
+
+def test_a_form_that_came_in_time_is_finished_however_late_the_confirmation_before_died(
+    stage: Stage, own_settings: Settings, clock: TestClock
+) -> None:
+    image = stage.issue(UploadMethod.POST)
+    stage.arrive(image)
+    stage.arrive(image, key=final_key(image))
+    clock.now += timedelta(days=1)
+    services = stage.services
+    uploads = type(stage.uploads)(
+        Late(services.storage),  # type: ignore[arg-type]
+        services.metadata,
+        services.images,
+        own_settings,
+        clock=clock,
+        new_id=lambda: "unused",
+    )
+    assert list(uploads.sweep()) == [image.image_id]
+    assert stage.get(image).status is Status.UPLOADED
+    assert stage.objects() == finished_keys(image)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -309,6 +349,24 @@ def test_a_read_that_a_rejection_elsewhere_breaks_off_ends_as_the_rejection(
 
     with pytest.raises(UploadRejected):
         meddled(stage, own_settings, reject_and_break).complete("alice", image.image_id)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_confirmation_that_finds_the_object_gone_looks_who_took_it(
+    stage: Stage, own_settings: Settings, method: UploadMethod
+) -> None:
+    good, bad = stage.issue(method), stage.issue(method)
+    stage.arrive(good)
+    stage.arrive(bad, b"x" * len(DATA))
+
+    def reject() -> None:
+        with pytest.raises(UploadRejected):
+            stage.uploads.complete("alice", bad.image_id)
+
+    with pytest.raises(UploadRejected):
+        meddled(stage, own_settings, reject, before=True).complete("alice", bad.image_id)
+    confirm = meddled(stage, own_settings, lambda: stage.uploads.complete("alice", good.image_id), before=True)
+    assert confirm.complete("alice", good.image_id).status is Status.UPLOADED
 
 
 def test_a_finished_image_is_not_abandoned_by_a_race(stage: Stage, own_settings: Settings) -> None:
