@@ -17,7 +17,7 @@ from app.services.events import ObjectCreated
 from app.services.idempotency import IdempotencyKeys
 from app.services.metadata import RowChanged
 from app.services.tables import row_key
-from app.services.uploads import Outcome
+from app.services.uploads import DirectUploadService, Outcome
 from app.settings import Settings
 from app.spool import Spool
 from tests.conftest import TestClock
@@ -251,11 +251,16 @@ class Meddling:
 
 def meddled(stage: Stage, settings: Settings, meddle: Callable[[], object], *, before: bool = False) -> Any:
     """The service of uploads as another process would run it, which somebody gets ahead of."""
-    services = stage.services
-    return type(stage.uploads)(
-        Meddling(services.storage, meddle, before=before),  # type: ignore[arg-type]
+    return uploads_on(Meddling(stage.services.storage, meddle, before=before), stage.services, settings)
+
+
+def uploads_on(storage: object, services: Services, settings: Settings) -> DirectUploadService:
+    """The service of uploads with something in the place of the storage."""
+    keys = IdempotencyKeys(AWSClientFactory(settings), settings, clock=services.clock, new_id=lambda: "unused")
+    return DirectUploadService(
+        storage,  # type: ignore[arg-type]
         services.metadata,
-        IdempotencyKeys(AWSClientFactory(settings), settings, clock=services.clock, new_id=lambda: "unused"),
+        keys,
         services.images,
         settings,
         clock=services.clock,
@@ -283,15 +288,7 @@ def test_a_form_that_came_in_time_is_finished_however_late_the_confirmation_befo
     stage.arrive(image)
     stage.arrive(image, key=final_key(image))
     clock.now += timedelta(days=1)
-    services = stage.services
-    uploads = type(stage.uploads)(
-        Late(services.storage),  # type: ignore[arg-type]
-        services.metadata,
-        services.images,
-        own_settings,
-        clock=clock,
-        new_id=lambda: "unused",
-    )
+    uploads = uploads_on(Late(stage.services.storage), stage.services, own_settings)
     assert list(uploads.sweep()) == [image.image_id]
     assert stage.get(image).status is Status.UPLOADED
     assert stage.objects() == finished_keys(image)
