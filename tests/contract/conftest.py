@@ -20,8 +20,9 @@ from tests.server import RunningService
 Connect = Callable[[str | None], httpx.Client]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def in_process(settings: Settings) -> Iterator[Connect]:
+    # For each module anew: moto copies all tables for each transaction, so that full ones make it slow.
     with mock_aws():
         list(provision(AWSClientFactory(settings), settings))
         app = create_app(settings)

@@ -7,7 +7,6 @@ import httpx
 import pytest
 from PIL import Image as Pillow
 
-from tests.contract.conftest import Connect
 from tests.contract.steps import IMAGES
 from tests.contract.test_upload import FORMS
 from tests.real_images import real_images
@@ -63,9 +62,9 @@ def test_real_images_come_back_byte_for_byte_in_every_form(server: RunningServic
                 assert {image["width"], image["height"]} == set(seen.size)
 
 
-def test_every_file_of_a_collection_is_stored_or_refused(in_process: Connect, user: str) -> None:
+def test_every_file_of_a_collection_is_stored_or_refused(server: RunningService, user: str) -> None:
     outcomes: Counter[int] = Counter()
-    with in_process(user) as api:
+    with server.client(user) as api:
         for path in real_images():
             data = path.read_bytes()
             response = api.post(IMAGES, content=data, headers={"Content-Type": "application/octet-stream"})

@@ -67,10 +67,18 @@ def folders_of(settings: Settings, user: str) -> set[str]:
 @pytest.mark.parametrize(
     ("method", "order"),
     [
-        ("PUT", ["GetItem", "GET images", "PUT records", "UpdateItem"]),
+        ("PUT", ["GetItem", "GET images", "PUT records", "TransactWriteItems"]),
         (
             "POST",
-            ["GetItem", "GET images", "GET uploads", "PUT images", "PUT records", "UpdateItem", "DELETE uploads"],
+            [
+                "GetItem",
+                "GET images",
+                "GET uploads",
+                "PUT images",
+                "PUT records",
+                "TransactWriteItems",
+                "DELETE uploads",
+            ],
         ),
     ],
 )

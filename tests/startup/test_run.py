@@ -198,7 +198,7 @@ def test_the_stores_can_be_made_without_starting_anything(tmp_path: Path, server
             check=True,
         )
         name = server.environment["S3_BUCKET"]
-        assert made.stdout.split() == ["bucket", name, "table", name, "queue", name]
+        assert made.stdout.split() == ["bucket", name, "table", name, "table", f"{name}-postings", "queue", name]
 
 
 def test_waitress_serves_the_same_app(tmp_path: Path, server: RunningService) -> None:
