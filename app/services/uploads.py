@@ -168,11 +168,7 @@ class DirectUploadService:
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
     def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
-        """Look at what an event is about, and finish or remove it. Also returns the image's id.
-
-        The row comes before the object and goes after it, so that an object without a row belongs
-        to nothing and never will.
-        """
+        """Look at what an event is about, and finish or remove it. Also returns the image's id."""
         named = parsed_object_key(event.key)
         if event.bucket != self._settings.s3_bucket or named is None:
             return Outcome.NOTHING_TO_DO, None
@@ -180,8 +176,7 @@ class DirectUploadService:
         try:
             image = self._metadata.get(image_id)
         except ImageNotFound:
-            self._storage.delete_object(event.key)
-            return Outcome.OBJECT_REMOVED, image_id
+            return self._rowless(event.key, user_id, image_id), image_id
         if image.user_id != user_id or event.key not in (final_key(image), staging_key(final_key(image))):
             return Outcome.NOTHING_TO_DO, image_id
         if image.awaits_object:
@@ -192,6 +187,16 @@ class DirectUploadService:
             self._storage.delete_object(event.key)
             return Outcome.OBJECT_REMOVED, image_id
         return Outcome.NOTHING_TO_DO, image_id
+
+    def _rowless(self, key: str, user_id: str, image_id: str) -> Outcome:
+        """The row comes before the object and goes after it, so an object without one belongs to nothing.
+
+        Unless it has a record: then it was an image, whose row was lost, and is left for the audit.
+        """
+        if self._storage.record(user_id, image_id) is not None:
+            return Outcome.NOTHING_TO_DO
+        self._storage.delete_object(key)
+        return Outcome.OBJECT_REMOVED
 
     def sweep(self) -> Iterator[str]:
         """Finish or remove the uploads whose time is over, yielding the id of each that was.

@@ -25,9 +25,11 @@ from app.models import (
 from app.services import Services, build_services
 from app.services.audit import Audit, Finding, Kind, Orders, Step
 from app.services.aws import AWSClientFactory
+from app.services.events import ObjectCreated
 from app.services.metadata import ImageMetadataService
 from app.services.provision import provision
 from app.services.tables import Posting, Term, TermKind, from_item, posting_item, postings_of, row_key, to_item
+from app.services.uploads import Outcome
 from app.settings import Settings
 from app.spool import Spool
 from tests.conftest import TestClock
@@ -350,6 +352,14 @@ def test_a_lost_row_is_never_repaired_away_and_comes_back_as_it_was(stores: Stor
     assert stores.services.images.get("alice", image.image_id) == edited
     assert stores.found(tags=("moon",)) == stores.found(words=("dusk", "rome")) == [image.image_id]
     assert stores.audit(ALL) == []
+
+
+def test_an_event_that_comes_when_the_row_is_lost_does_not_cost_the_object(stores: Stores) -> None:
+    image = stores.upload()
+    stores.lose_row(image)
+    event = ObjectCreated(stores.settings.s3_bucket, image.object_key)
+    assert stores.services.uploads.confirm_from_event(event)[0] is Outcome.NOTHING_TO_DO
+    assert image.object_key in stores.objects()
 
 
 def test_after_the_tables_are_lost_every_image_is_back_as_it_was_last_acknowledged(stores: Stores) -> None:
