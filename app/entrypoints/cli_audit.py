@@ -16,8 +16,11 @@ from app.services.audit import Audit, Finding, Orders, Pass, Step
 from app.settings import Settings
 
 
-def audit(settings: Settings, orders: Orders, *, as_json: bool) -> int:
-    """Compare, show what is found, and return how many findings are left. Raises BackendUnavailable."""
+def audit(settings: Settings, orders: Orders, *, as_json: bool = False, only_left: bool = False) -> int:
+    """Compare, show what is found, or only what is left of it, and return how many findings are left.
+
+    Raises BackendUnavailable.
+    """
     if settings.secret_key is None:  # it signs cursors, and an audit lists nothing for anybody
         settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
     steps = Audit(build_services(settings), settings, orders).run()
@@ -28,7 +31,8 @@ def audit(settings: Settings, orders: Orders, *, as_json: bool) -> int:
             checked[of] += step.checked
             for finding in step.findings:
                 findings[finding.done] += 1
-                click.echo(_json(finding) if as_json else _line(finding))
+                if not (only_left and finding.done):
+                    click.echo(_json(finding) if as_json else _line(finding))
     if as_json:
         summary = {"checked": dict(checked), "findings": findings.total(), "left": findings[False]}
         click.echo(orjson.dumps(summary))
