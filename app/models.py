@@ -16,7 +16,8 @@ Clock = Callable[[], datetime]
 
 _USER_ID = re.compile(r"[A-Za-z0-9._\-@:+=|]{1,128}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_OBJECT_KEY = re.compile(rf"(images|uploads)/([^/]+)/({_IMAGE_ID.pattern})\.[a-z]+")
+_OBJECT_KEY = re.compile(rf"(?:images|uploads)/([^/]+)/({_IMAGE_ID.pattern})\.[a-z]+")
+_RECORD_KEY = re.compile(rf"records/([^/]+)/({_IMAGE_ID.pattern})\.json")
 # RFC 3339 section 5.6, with the time of day optional; a query string turns the "+" of an offset into a space.
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+ -])(\d\d):(\d\d)))?", re.ASCII
@@ -242,8 +243,13 @@ def is_image_id(text: str) -> bool:
     return _IMAGE_ID.fullmatch(text) is not None
 
 
+def user_prefix(room: Literal["images", "records", "uploads"], user_id: str) -> str:
+    """What all keys of a user in this part of the bucket begin with, and no other user's."""
+    return f"{room}/{quote(user_id, safe='')}/"
+
+
 def object_key(user_id: str, image_id: str, content_type: ContentType) -> str:
-    return f"images/{quote(user_id, safe='')}/{image_id}.{content_type.extension}"
+    return f"{user_prefix('images', user_id)}{image_id}.{content_type.extension}"
 
 
 def staging_key(final_key: str) -> str:
@@ -258,16 +264,24 @@ def final_key(image: Image) -> str:
 
 def parsed_object_key(key: str) -> tuple[str, str] | None:
     """The user and the image that a key names, or None where it is no key of an image's object."""
-    match = _OBJECT_KEY.fullmatch(key)
+    return _named(_OBJECT_KEY.fullmatch(key))
+
+
+def parsed_record_key(key: str) -> tuple[str, str] | None:
+    """The user and the image that a key names, or None where it is no key of a record."""
+    return _named(_RECORD_KEY.fullmatch(key))
+
+
+def _named(match: re.Match[str] | None) -> tuple[str, str] | None:
     if match is None:
         return None
-    user_id = unquote(match[2])
-    return (user_id, match[3]) if is_user_id(user_id) and quote(user_id, safe="") == match[2] else None
+    user_id = unquote(match[1])
+    return (user_id, match[2]) if is_user_id(user_id) and quote(user_id, safe="") == match[1] else None
 
 
-def record_key(image: Image) -> str:
+def record_key(user_id: str, image_id: str) -> str:
     """Where the copy of the image's row lies in the bucket, beside its object."""
-    return f"records/{quote(image.user_id, safe='')}/{image.image_id}.json"
+    return f"{user_prefix('records', user_id)}{image_id}.json"
 
 
 def normalised_tag(tag: str) -> str:

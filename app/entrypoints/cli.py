@@ -1,13 +1,18 @@
 """The command line: `python -m app ...`."""
 
+from datetime import timedelta
+
 import click
 
 from app import logs
+from app.entrypoints.cli_audit import audit
 from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
+from app.models import is_user_id
+from app.services.audit import Orders
 from app.settings import Settings, SettingsError, env_example
 
 
@@ -57,6 +62,48 @@ def rebuild_postings_command(user_id: str | None) -> None:
         rebuild(settings, user_id)
     except BackendUnavailable as error:
         raise click.ClickException(f"{error.store} does not answer. Call this again to go on.") from error
+
+
+@main.command("audit")
+@click.option("--user", "user_id", help="Only the images of this user.")
+@click.option("--repair", is_flag=True, help="Finish or remove what is unfinished or belongs to nothing.")
+@click.option("--rebuild", is_flag=True, help="Write lost rows again, from the records or the bytes in the bucket.")
+@click.option("--verify-bytes", is_flag=True, help="Read every object and compare its checksum.")
+@click.option("--grace", default=3600, show_default=True, help="Leave alone what changed in so many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding, and one at the end for all.")
+@click.pass_context
+def audit_command(
+    context: click.Context,
+    *,
+    user_id: str | None,
+    repair: bool,
+    rebuild: bool,
+    verify_bytes: bool,
+    grace: int,
+    as_json: bool,
+) -> None:
+    """Compare table and bucket in both directions. Changes nothing unless told to.
+
+    Safe while the service runs, to interrupt, and to run twice. Ends with 0 where nothing is wrong
+    or everything was put right, else with 1.
+    """
+    if user_id is not None and not is_user_id(user_id):
+        raise click.BadParameter("is no user id", param_hint="--user")
+    if grace < 0:
+        raise click.BadParameter("is below 0", param_hint="--grace")
+    settings = _settings()
+    orders = Orders(
+        user_id=user_id,
+        repair=repair,
+        rebuild=rebuild,
+        verify_bytes=verify_bytes,
+        grace=timedelta(seconds=grace),
+    )
+    try:
+        left = audit(settings, orders, as_json=as_json)
+    except BackendUnavailable as error:
+        raise click.ClickException(f"{error.store} does not answer. Call this again.") from error
+    context.exit(1 if left else 0)
 
 
 @main.command("env-example")

@@ -15,17 +15,20 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 import click
 
+from app.entrypoints.cli_audit import audit
 from app.entrypoints.signals import Stopped, StopSignals
 from app.errors import BackendUnavailable
 from app.services import build_services
+from app.services.audit import Orders
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
 from app.settings import PRODUCTION_STAGE, Settings
@@ -47,6 +50,8 @@ class _Child:
     name: str
     process: "subprocess.Popen[bytes]"
     log: Path | None = None
+    stopped_cleanly: Callable[[], None] = lambda: None
+    """Called when it ended because it was asked to, and in its own time."""
 
     def require_running(self) -> None:
         code = self.process.poll()
@@ -55,10 +60,12 @@ class _Child:
 
     def stop(self) -> None:
         """Ask it to end, and insist after a while."""
-        if self.process.poll() is None:
-            _interrupt(self.process)
+        if self.process.poll() is not None:
+            return
+        _interrupt(self.process)
         try:
-            self.process.wait(_STOP_SECONDS)
+            if self.process.wait(_STOP_SECONDS) >= 0:  # below: a signal ended it
+                self.stopped_cleanly()
         except subprocess.TimeoutExpired:
             click.echo(f"The {self.name} does not stop; ending it.", err=True)
             self.process.kill()
@@ -74,11 +81,17 @@ class _Children:
         self._children: list[_Child] = []
 
     def start(
-        self, name: str, command: list[str], environment: Mapping[str, str], *, log: Path | None = None
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        *,
+        log: Path | None = None,
+        stopped_cleanly: Callable[[], None] = lambda: None,
     ) -> _Child:
         with ExitStack() as files, self._signals.held_back():  # a child that nobody knows of would outlive us
             output = files.enter_context(log.open("ab")) if log else None
-            child = _Child(name, _spawn(command, environment, output), log)
+            child = _Child(name, _spawn(command, environment, output), log, stopped_cleanly)
             self._stack.callback(child.stop)
         self._children.append(child)
         return child
@@ -102,6 +115,8 @@ def run_local(settings: Settings) -> None:
                 click.echo("Starting the embedded AWS emulator ...")
                 _start_emulator(settings, children)
             _prepare_stores(settings)
+            if settings.uses_emulator:
+                _recover(settings)
             click.echo("Starting the worker and the web server ...")
             children.start("worker", [sys.executable, "-m", "app", "worker"], environment)
             server = children.start("web server", server_command(settings, windows=_WINDOWS), environment)
@@ -155,10 +170,28 @@ def _kept_secret_key(data_dir: Path) -> str:
     return path.read_text()
 
 
+def _emulator_home(settings: Settings) -> Path:
+    return settings.data_dir.resolve() / "emulator"
+
+
 def _start_emulator(settings: Settings, children: _Children) -> None:
+    """Start it, and find out whether its last stop was a clean one.
+
+    It saves the tables only when it stops, so if it is killed they are afterwards as they were at
+    the last stop, while the bucket has all that was stored. The file `running` tells that it has
+    not stopped, `damaged` that what was lost has not been brought back yet.
+    """
     _require_free("127.0.0.1", settings.emulator_port, "EMULATOR_PORT")
-    home = settings.data_dir.resolve() / "emulator"
+    home = _emulator_home(settings)
     home.mkdir(parents=True, exist_ok=True)
+    running = home / "running"
+    if running.exists():
+        (home / "damaged").touch()
+        for half_written in (home / "s3").rglob(
+            "*.tmp"
+        ):  # it would be an object by itself; no key of ours is like that
+            half_written.unlink()
+    running.touch()
     key, secret, _ = settings.credentials or (_EMULATOR_KEY, _EMULATOR_KEY, None)
     environment = {
         **os.environ,
@@ -177,7 +210,13 @@ def _start_emulator(settings: Settings, children: _Children) -> None:
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
     }
-    emulator = children.start("emulator", [sys.executable, "-m", "ministack"], environment, log=home / "emulator.log")
+    emulator = children.start(
+        "emulator",
+        [sys.executable, "-m", "ministack"],
+        environment,
+        log=home / "emulator.log",
+        stopped_cleanly=running.unlink,
+    )
     _wait_until_answers(f"http://127.0.0.1:{settings.emulator_port}/_ministack/health", emulator)
 
 
@@ -229,6 +268,24 @@ def _prepare_stores(settings: Settings) -> None:
         provision_stores(settings)
     elif failing := build_services(settings).failing_stores():
         raise StartError(f"Not ready: {', '.join(failing)}. The log above says why.")
+
+
+def _recover(settings: Settings) -> None:
+    """Bring back from the bucket what the tables have lost, if they have.
+
+    Nobody else is at work yet, so nothing is too young. Cut off, it is done again at the next
+    start. Raises StartError.
+    """
+    damaged = _emulator_home(settings) / "damaged"
+    if not damaged.exists():
+        return
+    click.echo("The last stop was not clean. Putting the tables right from what is in the bucket ...")
+    orders = Orders(repair=True, rebuild=True, grace=timedelta())
+    try:
+        audit(settings, orders, only_left=True)
+    except BackendUnavailable as error:
+        raise StartError(f"The tables could not be put right: {error.store} does not answer.") from error
+    damaged.unlink()
 
 
 def provision_stores(settings: Settings) -> None:

@@ -194,10 +194,20 @@ class ImageService:
         Raises ImageNotFound, NotOwner, PreconditionFailed unless the image has one of the
         `expected_versions` where given, or BackendUnavailable; after the last, repeating finishes it.
         """
-        image = self._mark_deleting(user_id, image_id, expected_versions)
-        if image_id not in self._storage.delete([image]):
+        if not self.discard(self._mark_deleting(user_id, image_id, expected_versions)):
+            raise ImageNotFound
+        log.info("image deleted", extra={"image_id": image_id})
+
+    def discard(self, image: Image) -> bool:
+        """Take an image away, whatever its status: mark its row, delete its objects, remove its row.
+
+        False where somebody else removed the row first. Raises RowChanged where the row is no longer
+        the one given, or BackendUnavailable; then repeating finishes it.
+        """
+        marked = self._marked(image)
+        if image.image_id not in self._storage.delete([marked]):
             raise BackendUnavailable("s3")
-        self._forget(image)
+        return self._metadata.remove(image.image_id)
 
     def delete_many(self, user_id: str, image_ids: Sequence[str]) -> dict[str, DeleteOutcome]:
         """Delete several images, each as `delete` does; one that fails does not stop the others."""
@@ -215,11 +225,9 @@ class ImageService:
                 break  # the others would only wait for the same store
         try:
             for image_id in self._storage.delete(marked.values()):
-                try:
-                    self._forget(marked[image_id])
-                    outcomes[image_id] = DeleteOutcome.DELETED
-                except ImageNotFound:
-                    outcomes[image_id] = DeleteOutcome.NOT_FOUND
+                removed = self._metadata.remove(image_id)
+                outcomes[image_id] = DeleteOutcome.DELETED if removed else DeleteOutcome.NOT_FOUND
+                log.info("image deleted", extra={"image_id": image_id, "outcome": outcomes[image_id]})
         except BackendUnavailable as error:
             log.warning("batch delete stopped", extra={"store": error.store})
         return outcomes
@@ -229,21 +237,19 @@ class ImageService:
             image = self.owned(user_id, image_id)
             if expected_versions is not None and image.version not in expected_versions:
                 raise PreconditionFailed
-            if image.status is Status.DELETING:
-                return image
-            marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
             try:
-                self._metadata.replace(image, marked)
+                return self._marked(image)
             except RowChanged:
                 back_off(attempt)
-                continue
-            return marked
         raise BackendUnavailable("dynamodb")
 
-    def _forget(self, image: Image) -> None:
-        if not self._metadata.remove(image.image_id):
-            raise ImageNotFound
-        log.info("image deleted", extra={"image_id": image.image_id})
+    def _marked(self, image: Image) -> Image:
+        """The image's row as DELETING. Raises RowChanged."""
+        if image.status is Status.DELETING:
+            return image
+        marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
+        self._metadata.replace(image, marked)
+        return marked
 
     def owned(self, user_id: str, image_id: str) -> Image:
         """The one place that decides who may see or touch an image."""

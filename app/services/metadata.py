@@ -1,7 +1,7 @@
 """What is known about images, in DynamoDB."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,15 +19,18 @@ from app.services.aws import (
     was_retried,
 )
 from app.services.query import Found, Position, find
-from app.services.reader import DynamoDBReader
+from app.services.reader import DynamoDBReader, batch_get
 from app.services.tables import (
     EXPIRY_INDEX,
     HIGHEST_CHARACTER,
     TAG_INDEX,
+    UNLISTED_USER_INDEX,
     USER_INDEX,
+    Index,
     Item,
     Posting,
     from_item,
+    from_posting_key,
     index_key,
     posting_item,
     posting_key,
@@ -85,6 +88,31 @@ class ImageMetadataService:
             raise ImageNotFound
         return from_item(answer["Item"])
 
+    def restore(self, image: Image) -> None:
+        """Write the row of an image that has none, and its postings. Raises RowChanged where it has one."""
+        row = {
+            "TableName": self._table,
+            "Item": to_item(image),
+            "ConditionExpression": "attribute_not_exists(image_id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        with translated("dynamodb"):
+            try:
+                self._transact([{"Put": row}, *self._puts(postings_of(image))])
+            except ClientError as error:
+                found = _row_that_failed_the_condition(error)
+                if not found or from_item(found) != image:
+                    raise RowChanged from error
+
+    def images(self, image_ids: Collection[str]) -> Mapping[str, Image]:
+        """The images with these ids as last written, as far as there are such."""
+        keys = [row_key(image_id) for image_id in image_ids]
+        return {
+            item["image_id"]["S"]: from_item(item)
+            for items, _ in batch_get(self._factory, self._table, keys, consistent=True)
+            for item in items
+        }
+
     def replace(self, old: Image, new: Image) -> None:
         """Turn the row of `old` into that of `new`: an edit, or a step of the image's life.
 
@@ -100,8 +128,7 @@ class ImageMetadataService:
         before, after = postings_of(old), postings_of(new)
         gained, lost = sorted(after - before), sorted(before - after)
         in_reach = max(_MAX_ACTIONS - 1 - len(gained), 0)
-        actions: list[Any] = [{"Put": {"TableName": self._postings_table, "Item": posting_item(it)}} for it in gained]
-        actions += [{"Delete": {"TableName": self._postings_table, "Key": posting_key(it)}} for it in lost[:in_reach]]
+        actions = self._puts(gained) + self._deletes(lost[:in_reach])
         with translated("dynamodb"):
             try:
                 if actions:
@@ -203,30 +230,47 @@ class ImageMetadataService:
             first = found[-1] + "\0"
         return found[:limit]
 
+    def scan_all(self, *, user_id: str | None = None) -> Iterator[list[Image]]:
+        """All images, or all of a user, finished or not, a page at a time. Lags behind what was written last."""
+        yield from self.scan(user_id=user_id)
+        if user_id is not None:
+            yield from self._pages(self._by_user(UNLISTED_USER_INDEX, user_id))
+
     def scan(self, *, user_id: str | None = None, after: Position | None = None) -> Iterator[list[Image]]:
-        """All rows, or the finished ones of a user, a page at a time, from behind a row on.
+        """All images, or the finished ones of a user, a page at a time, from behind a row on.
 
         A row's position is the pair of its `created_at` and its id; of all rows, any time will do.
+        Lags behind what was written last.
         """
-        query: dict[str, Any] = {"TableName": self._table}
-        if user_id is not None:
-            query |= {
-                "IndexName": USER_INDEX.name,
-                "KeyConditionExpression": "user_id = :user",
-                "ExpressionAttributeValues": {":user": {"S": user_id}},
-            }
+        query: dict[str, Any] = {"TableName": self._table} if user_id is None else self._by_user(USER_INDEX, user_id)
         if after is not None:
             query["ExclusiveStartKey"] = (
                 index_key(USER_INDEX, user_id, *after) if user_id is not None else row_key(after[1])
             )
+        yield from self._pages(query)
+
+    def _by_user(self, index: Index, user_id: str) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "IndexName": index.name,
+            "KeyConditionExpression": "user_id = :user",
+            "ExpressionAttributeValues": {":user": {"S": user_id}},
+        }
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[list[Image]]:
+        """The images among what a query finds, or a scan. Rows without an object are of other things."""
+        for items in self._item_pages(query):
+            yield [from_item(item) for item in items if "object_key" in item]
+
+    def _item_pages(self, query: dict[str, Any]) -> Iterator[list[Item]]:
         while True:
             client = self._factory.dynamodb()
             with translated("dynamodb"):
-                answer: Any = client.scan(**query) if user_id is None else client.query(**query)
-            yield [from_item(item) for item in answer["Items"]]
+                answer: Any = client.query(**query) if "IndexName" in query else client.scan(**query)
+            yield answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            query |= {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def count(self) -> int:
         """About how many rows there are; DynamoDB counts them every six hours."""
@@ -238,24 +282,58 @@ class ImageMetadataService:
 
         Raises RowChanged where it is not; whoever changed it has written the postings that it needs.
         """
-        postings = sorted(postings_of(image))
-        if not postings:
-            return
-        row = to_item(image)
-        check = {
-            "TableName": self._table,
-            "Key": row_key(image.image_id),
-            "ConditionExpression": "#version = :version AND #status = :status",
-            "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
-            "ExpressionAttributeValues": {":version": row["version"], ":status": row["status"]},
-        }
-        puts = [{"Put": {"TableName": self._postings_table, "Item": posting_item(it)}} for it in postings]
+        postings = postings_of(image)
+        if postings:
+            self._while_unchanged(image.image_id, image, self._puts(postings))
+
+    def remove_strays(self, image_id: str, image: Image | None, strays: Collection[Posting]) -> None:
+        """Take away postings that an image must not have, on the condition that its row is still this one.
+
+        Where the image is None, on the condition that it still has no row. Raises RowChanged, and
+        then some may be gone.
+        """
+        actions = self._deletes(strays)
+        for start in range(0, len(actions), _MAX_ACTIONS - 1):
+            self._while_unchanged(image_id, image, actions[start : start + _MAX_ACTIONS - 1])
+
+    def _while_unchanged(self, image_id: str, image: Image | None, actions: list[Any]) -> None:
+        """Carry the actions out, on the condition that the image's row is this one, or that there is none."""
+        check: dict[str, Any] = {"TableName": self._table, "Key": row_key(image_id)}
+        if image is None:
+            check["ConditionExpression"] = "attribute_not_exists(image_id)"
+        else:
+            row = to_item(image)
+            check |= {
+                "ConditionExpression": "#version = :version AND #status = :status",
+                "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
+                "ExpressionAttributeValues": {":version": row["version"], ":status": row["status"]},
+            }
         with translated("dynamodb"):
             try:
-                self._transact([{"ConditionCheck": check}, *puts])
+                self._transact([{"ConditionCheck": check}, *actions])
             except ClientError as error:
                 _row_that_failed_the_condition(error)
                 raise RowChanged from error
+
+    def scan_postings(self, *, user_id: str | None = None) -> Iterator[list[Posting]]:
+        """All postings, or those of a user, a page at a time. A user's cost as much as all."""
+        query: dict[str, Any] = {"TableName": self._postings_table, "ProjectionExpression": "term_key, image_key"}
+        if user_id is not None:
+            query |= {
+                "FilterExpression": "begins_with(term_key, :user)",
+                "ExpressionAttributeValues": {":user": {"S": f"{user_id}#"}},
+            }
+        for items in self._item_pages(query):
+            yield [from_posting_key(item) for item in items]
+
+    def existing_postings(self, postings: Collection[Posting]) -> frozenset[Posting]:
+        """Those of the postings that are there, read consistently."""
+        keys = [posting_key(posting) for posting in postings]
+        return frozenset(
+            from_posting_key(item)
+            for items, _ in batch_get(self._factory, self._postings_table, keys, consistent=True)
+            for item in items
+        )
 
     def expired(self, now: datetime) -> Iterator[str]:
         """Ids of uploads straight to the bucket whose time is over, also of those that are being removed.
@@ -282,6 +360,12 @@ class ImageMetadataService:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""
         with translated("dynamodb"):
             self._factory.dynamodb().get_item(TableName=self._table, Key=row_key("ping"))
+
+    def _puts(self, postings: Collection[Posting]) -> list[Any]:
+        return [{"Put": {"TableName": self._postings_table, "Item": posting_item(it)}} for it in sorted(postings)]
+
+    def _deletes(self, postings: Collection[Posting]) -> list[Any]:
+        return [{"Delete": {"TableName": self._postings_table, "Key": posting_key(it)}} for it in sorted(postings)]
 
     def _remove_postings(self, postings: Sequence[Posting]) -> None:
         """Take away postings of a row that has none of them any more; one that stays does no harm."""

@@ -7,9 +7,31 @@ from app.errors import BackendUnavailable
 from app.models import Image, QueryCost
 from app.services.aws import AWSClientFactory, back_off, translated
 from app.services.query import IndexSpan, Position
-from app.services.tables import Term, from_item, index_key, row_key, term_key
+from app.services.tables import Item, Term, from_item, index_key, row_key, term_key
 
+_BATCH_READS = 100  # DynamoDB API Reference, "BatchGetItem"
 _MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed
+
+
+def batch_get(
+    factory: AWSClientFactory, table: str, keys: Sequence[Item], *, consistent: bool
+) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
+    """Those of the items that exist, as they come, with the capacity that each answer consumed.
+
+    Raises BackendUnavailable.
+    """
+    for start in range(0, len(keys), _BATCH_READS):
+        wanted: Any = {table: {"Keys": keys[start : start + _BATCH_READS], "ConsistentRead": consistent}}
+        for attempt in range(_MAX_ATTEMPTS):
+            with translated("dynamodb"):
+                answer = factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+            yield answer["Responses"].get(table, ()), answer.get("ConsumedCapacity", ())
+            wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                break
+            back_off(attempt)
+        else:
+            raise BackendUnavailable("dynamodb")
 
 
 class DynamoDBReader:
@@ -69,22 +91,13 @@ class DynamoDBReader:
         return keys
 
     def images(self, image_ids: Sequence[str], *, consistent: bool = False) -> Mapping[str, Image]:
-        wanted: Any = {
-            self._images_table: {"Keys": [row_key(image_id) for image_id in image_ids], "ConsistentRead": consistent}
-        }
         found: dict[str, Image] = {}
-        for attempt in range(_MAX_ATTEMPTS):
-            with translated("dynamodb"):
-                answer = self._factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
-            self._count(answer.get("ConsumedCapacity", ()))
-            for item in answer["Responses"].get(self._images_table, ()):
-                found[item["image_id"]["S"]] = from_item(item)
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                self.cost.rows_read += len(found)
-                return found
-            back_off(attempt)
-        raise BackendUnavailable("dynamodb")
+        keys = [row_key(image_id) for image_id in image_ids]
+        for items, capacities in batch_get(self._factory, self._images_table, keys, consistent=consistent):
+            self._count(capacities)
+            found |= {item["image_id"]["S"]: from_item(item) for item in items}
+        self.cost.rows_read += len(found)
+        return found
 
     def _query(self, query: dict[str, Any], start: Any) -> Iterator[Any]:
         while True:

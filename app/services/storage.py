@@ -1,20 +1,20 @@
 """The images' bytes, in S3."""
 
 import base64
-import dataclasses
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import orjson
 from botocore.exceptions import ClientError
 
 from app.errors import ImageNotFound
-from app.models import Image, UploadMethod, final_key, record_key, rfc3339
+from app.models import Image, UploadMethod, final_key, record_key
 from app.services.aws import AWSClientFactory, error_code, translated
 from app.services.presign import ExpectedObject, PresignedUpload, Presigner
+from app.services.records import Record, from_record, to_record
 from app.settings import Settings
 from app.spool import Spool
 
@@ -33,6 +33,15 @@ _CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 class ObjectExists(Exception):
     """There is an object of this key already, and it was left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of the bucket: its key, its size in bytes, and to the second when it was stored."""
+
+    key: str
+    size: int
+    stored_at: datetime
 
 
 class ObjectStream(Iterator[bytes]):
@@ -134,7 +143,11 @@ class ImageStorageService:
         owners = {
             key: image.image_id
             for image in images
-            for key in (image.object_key, final_key(image), record_key(image))  # often the first two are one
+            for key in (
+                image.object_key,
+                final_key(image),
+                record_key(image.user_id, image.image_id),
+            )  # often the first two are one
         }
         keys, failed = list(owners), set()
         for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
@@ -153,29 +166,28 @@ class ImageStorageService:
         with translated("s3"):
             self._factory.s3().delete_object(Bucket=self._bucket, Key=key)
 
-    def put_record(self, image: Image) -> None:
+    def put_record(self, image: Image, *, may_be_missing: bool = False) -> None:
         """Keep a copy of the image's row beside its object, so that the bucket alone can rebuild the table.
 
         Of several edits at once the newest stays: the record is only replaced while it is the one
-        that was looked at, and a record that a delete took away is not brought back.
+        that was looked at. One that is missing was taken away by a delete, and is not brought back
+        unless this is the image's first version, or it is known that it `may_be_missing`.
         """
-        text = orjson.dumps(dataclasses.asdict(image), default=rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
-        if image.version == 1:
-            self._put_record(image, text, IfNoneMatch="*")
+        if (image.version == 1 or may_be_missing) and self._put_record(image, IfNoneMatch="*"):
             return
-        while (found := self._record_version(image)) is not None:
-            version, etag = found
-            if version >= image.version or self._put_record(image, text, IfMatch=etag):
+        while (found := self.record(image.user_id, image.image_id)) is not None:
+            is_older = found.image is None or found.image.version < image.version
+            if not is_older or self._put_record(image, IfMatch=found.etag):
                 return
 
-    def _put_record(self, image: Image, text: bytes, **condition: Any) -> bool:
+    def _put_record(self, image: Image, **condition: Any) -> bool:
         """Whether the record was written: False where the condition did not hold."""
         with translated("s3"):
             try:
                 self._factory.s3().put_object(
                     Bucket=self._bucket,
-                    Key=record_key(image),
-                    Body=text,
+                    Key=record_key(image.user_id, image.image_id),
+                    Body=to_record(image),
                     ContentType="application/json",
                     **condition,
                 )
@@ -185,15 +197,44 @@ class ImageStorageService:
                 return False
         return True
 
-    def _record_version(self, image: Image) -> tuple[int, str] | None:
+    def record(self, user_id: str, image_id: str) -> Record | None:
+        """The record of an image as it lies in the bucket; None where there is none."""
+        key = record_key(user_id, image_id)
         with translated("s3"):
             try:
-                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=record_key(image))
+                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
                 if error_code(error) not in _GONE:
                     raise
                 return None
-            return int(orjson.loads(answer["Body"].read())["version"]), answer["ETag"]
+            image = from_record(answer["Body"].read())
+        if image is not None and record_key(image.user_id, image.image_id) != key:
+            image = None  # it tells of another
+        return Record(image, answer["LastModified"], answer["ETag"])
+
+    def find(self, key: str) -> StoredObject | None:
+        """What lies at this key, without its bytes; None where nothing does."""
+        with translated("s3"):
+            try:
+                answer = self._factory.s3().head_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                return None
+        return StoredObject(key, answer["ContentLength"], answer["LastModified"])
+
+    def objects(self, prefix: str) -> Iterator[list[StoredObject]]:
+        """What lies under keys that begin like this, a page of at most a thousand at a time."""
+        query: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        while True:
+            with translated("s3"):
+                answer = self._factory.s3().list_objects_v2(**query)
+            yield [
+                StoredObject(found["Key"], found["Size"], found["LastModified"]) for found in answer.get("Contents", ())
+            ]
+            if not answer["IsTruncated"]:
+                return
+            query["ContinuationToken"] = answer["NextContinuationToken"]
 
     def download_url(self, image: Image, now: datetime) -> tuple[str, datetime]:
         """A presigned URL of the image, and when it expires.

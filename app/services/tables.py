@@ -26,8 +26,9 @@ Item = dict[str, Any]
 EXPIRY_INDEX = "status-expires_at-index"
 
 TTL_ATTRIBUTE = "ttl"
-"""Seconds since 1970 after which DynamoDB deletes the row, unless the worker's sweep has."""
+"""Seconds since 1970 after which DynamoDB deletes the row: of an upload that nobody swept, or a rejected one."""
 _TTL_GRACE = timedelta(days=1)
+_REJECTED_KEPT = timedelta(days=7)  # long enough for its client to come and ask why
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,14 @@ def posting_key(posting: Posting) -> Item:
     }
 
 
+def from_posting_key(item: Item) -> Posting:
+    """The posting of a row, or of its key. Raises ValueError where it is none."""
+    user_id, _, term = item["term_key"]["S"].partition("#")
+    kind, _, text = term.partition(":")
+    created_at, _, image_id = item["image_key"]["S"].partition("#")
+    return Posting(user_id, Term(TermKind(kind), text), created_at, image_id)
+
+
 def posting_item(posting: Posting) -> Item:
     """The row of a posting. Only those of tags are in TAG_INDEX."""
     item = posting_key(posting)
@@ -212,6 +221,8 @@ def to_item(image: Image) -> Item:
     if image.expires_at is not None:
         item["expires_at"] = {"S": rfc3339(image.expires_at)}
         item[TTL_ATTRIBUTE] = {"N": str(int((image.expires_at + _TTL_GRACE).timestamp()))}
+    if image.status is Status.REJECTED:
+        item[TTL_ATTRIBUTE] = {"N": str(int((image.updated_at + _REJECTED_KEPT).timestamp()))}
     if image.rejection is not None:
         item["rejection"] = {"M": {"code": {"S": image.rejection.code}, "detail": {"S": image.rejection.detail}}}
     if image.tags:

@@ -160,7 +160,7 @@ class DirectUploadService:
             ):
                 raise UploadNotPending
             try:
-                removed = self._discard(image)
+                removed = self._images.discard(image)
             except RowChanged:
                 continue
             if not removed:
@@ -181,11 +181,7 @@ class DirectUploadService:
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
     def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
-        """Look at what an event is about, and finish or remove it. Also returns the image's id.
-
-        The row comes before the object and goes after it, so that an object without a row belongs
-        to nothing and never will.
-        """
+        """Look at what an event is about, and finish or remove it. Also returns the image's id."""
         named = parsed_object_key(event.key)
         if event.bucket != self._settings.s3_bucket or named is None:
             return Outcome.NOTHING_TO_DO, None
@@ -193,18 +189,27 @@ class DirectUploadService:
         try:
             image = self._metadata.get(image_id)
         except ImageNotFound:
-            self._storage.delete_object(event.key)
-            return Outcome.OBJECT_REMOVED, image_id
+            return self._rowless(event.key, user_id, image_id), image_id
         if image.user_id != user_id or event.key not in (final_key(image), staging_key(final_key(image))):
             return Outcome.NOTHING_TO_DO, image_id
         if image.awaits_object:
-            return self._progress(image), image_id
+            return self.progress(image), image_id
         finished = image.status is Status.UPLOADED
         # A form can be sent again when its image is finished, a PUT when it was rejected and removed.
         if image.status in {Status.REJECTED, Status.DELETING} or (finished and event.key != image.object_key):
             self._storage.delete_object(event.key)
             return Outcome.OBJECT_REMOVED, image_id
         return Outcome.NOTHING_TO_DO, image_id
+
+    def _rowless(self, key: str, user_id: str, image_id: str) -> Outcome:
+        """The row comes before the object and goes after it, so an object without one belongs to nothing.
+
+        Unless it has a record: then it was an image, whose row was lost, and is left for the audit.
+        """
+        if self._storage.record(user_id, image_id) is not None:
+            return Outcome.NOTHING_TO_DO
+        self._storage.delete_object(key)
+        return Outcome.OBJECT_REMOVED
 
     def sweep(self) -> Iterator[str]:
         """Finish or remove the uploads whose time is over, yielding the id of each that was.
@@ -214,7 +219,7 @@ class DirectUploadService:
         """
         for image_id in self._metadata.expired(self._clock()):
             try:
-                outcome = self._progress(self._metadata.get(image_id))
+                outcome = self.progress(self._metadata.get(image_id))
             except ImageNotFound:
                 continue  # the index lags behind
             except Exception:
@@ -223,12 +228,15 @@ class DirectUploadService:
             log.info("upload swept", extra={"image_id": image_id, "outcome": outcome})
             yield image_id
 
-    def _progress(self, image: Image) -> Outcome:
-        """Take an upload one step on: to its end if the object is there, away if its time is over."""
+    def progress(self, image: Image) -> Outcome:
+        """Take an upload one step on: to its end if the object is there, away if its time is over.
+
+        Raises BackendUnavailable.
+        """
         try:
             settled = self._settled(image)
             if settled.has_expired(self._clock()) or (settled.expires_at and settled.status is Status.DELETING):
-                self._discard(settled)
+                self._images.discard(settled)
                 return Outcome.EXPIRED
         except (ImageNotFound, RowChanged):
             return Outcome.NOTHING_TO_DO  # somebody else got ahead
@@ -332,16 +340,6 @@ class DirectUploadService:
             raise BackendUnavailable("s3")
         log.info("upload rejected", extra={"image_id": pending.image_id, "code": rejection.code})
         return rejected
-
-    def _discard(self, image: Image) -> bool:
-        """Mark, remove the objects, remove the row. False where somebody else removed it. Raises RowChanged."""
-        marked = image
-        if image.status is not Status.DELETING:
-            marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
-            self._metadata.replace(image, marked)
-        if image.image_id not in self._storage.delete([marked]):
-            raise BackendUnavailable("s3")
-        return self._metadata.remove(image.image_id)
 
 
 def _signed_at(moment: datetime) -> datetime:

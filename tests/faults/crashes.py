@@ -156,7 +156,7 @@ class Stage:
         """Keys in the bucket and postings in the table that no row accounts for."""
         rows = self.rows()
         keys = {
-            key for image in rows if image.status is Status.UPLOADED for key in (image.object_key, record_key(image))
+            key for image in rows if image.status is Status.UPLOADED for key in (image.object_key, record_key(image.user_id, image.image_id))
         }
         user = quote(self.user_id, safe="")
         stored = set()

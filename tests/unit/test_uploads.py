@@ -67,7 +67,7 @@ def stage(services: Services, factory: AWSClientFactory, own_settings: Settings)
 
 
 def finished_keys(image: Image) -> set[str]:
-    return {final_key(image), record_key(image)}
+    return {final_key(image), record_key(image.user_id, image.image_id)}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -204,7 +204,7 @@ def test_abandoning_leaves_nothing_of_what_arrived_or_was_half_confirmed(stage: 
     image = stage.issue(method)
     stage.arrive(image)
     stage.arrive(image, key=final_key(image))
-    stage.arrive(image, b"{}", key=record_key(image))
+    stage.arrive(image, b"{}", key=record_key(image.user_id, image.image_id))
     stage.uploads.abandon("alice", image.image_id)
     assert (stage.row(image), stage.objects()) == (None, set())
 
@@ -317,7 +317,7 @@ def test_a_confirmation_that_an_edit_gets_ahead_of_leaves_the_edit(
         stage.services.images.update("alice", image.image_id, {"title": "Edited"})
 
     assert meddled(stage, own_settings, confirm_and_edit).complete("alice", image.image_id).title == "Edited"
-    record = factory.s3().get_object(Bucket=own_settings.s3_bucket, Key=record_key(image))["Body"].read()
+    record = factory.s3().get_object(Bucket=own_settings.s3_bucket, Key=record_key(image.user_id, image.image_id))["Body"].read()
     assert json.loads(record)["title"] == "Edited"
 
 

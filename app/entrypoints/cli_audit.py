@@ -1,0 +1,64 @@
+"""`python -m app audit`: findings on standard output, progress on standard error."""
+
+import dataclasses
+import itertools
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Iterable
+
+import click
+import orjson
+from pydantic import SecretStr
+
+from app.services import build_services
+from app.services.audit import Audit, Finding, Orders, Pass, Step
+from app.settings import Settings
+
+
+def audit(settings: Settings, orders: Orders, *, as_json: bool = False, only_left: bool = False) -> int:
+    """Compare, show what is found, or only what is left of it, and return how many findings are left.
+
+    Raises BackendUnavailable.
+    """
+    if settings.secret_key is None:  # it signs cursors, and an audit lists nothing for anybody
+        settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
+    steps = Audit(build_services(settings), settings, orders).run()
+    checked: Counter[str] = Counter({of.value: 0 for of in Pass})
+    findings: Counter[bool] = Counter()
+    for of, steps_of_pass in itertools.groupby(steps, key=lambda step: step.of):
+        for step in steps_of_pass if as_json else _with_progress(of, steps_of_pass):
+            checked[of] += step.checked
+            for finding in step.findings:
+                findings[finding.done] += 1
+                if not (only_left and finding.done):
+                    click.echo(_json(finding) if as_json else _line(finding))
+    if as_json:
+        summary = {"checked": dict(checked), "findings": findings.total(), "left": findings[False]}
+        click.echo(orjson.dumps(summary))
+    else:
+        click.echo(
+            f"Checked {checked['rows']} rows, {checked['objects']} objects and {checked['postings']} postings: "
+            f"{findings.total()} findings, {findings[False]} left."
+        )
+    return findings[False]
+
+
+def _with_progress(of: Pass, steps: Iterable[Step]) -> Iterable[Step]:
+    """The steps, while a bar moves on. Nobody knows how many are to come, so it has no end until it is there."""
+    with click.progressbar(length=1, label=of.capitalize(), show_pos=True, file=sys.stderr) as bar:
+        for step in steps:
+            bar.length = bar.pos + step.checked + 1
+            bar.update(step.checked)
+            yield step
+        bar.length = bar.pos
+        bar.update(0)
+
+
+def _json(finding: Finding) -> bytes:
+    return orjson.dumps(dataclasses.asdict(finding))
+
+
+def _line(finding: Finding) -> str:
+    outcome = f"{finding.action}, done" if finding.done else finding.action
+    return f"{finding.kind} {finding.user_id or '-'} {finding.image_id or '-'} ({finding.detail}): {outcome}"
