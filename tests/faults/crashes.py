@@ -4,17 +4,19 @@ What is promised holds at once, and the client's repetition and the audit make t
 by the tests, and by `python -m benchmarks.crash_matrix`, which writes docs/reliability.md.
 """
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -31,7 +33,9 @@ from app.models import (
     utc_now,
 )
 from app.services import Services, build_services
+from app.services.audit import Audit, Finding, Orders
 from app.services.aws import AWSClientFactory
+from app.services.provision import provision
 from app.services.tables import posting_key, postings_of
 from app.settings import Settings
 from app.spool import Spool
@@ -79,6 +83,16 @@ class Victim:
         os.kill(self.pid, signal.SIGKILL)
 
 
+@functools.cache
+def _services_at(settings: Settings, later: timedelta) -> Services:
+    return build_services(settings, clock=lambda: utc_now() + later)
+
+
+@functools.cache
+def _clients(settings: Settings) -> AWSClientFactory:
+    return AWSClientFactory(settings)
+
+
 @dataclass
 class Stage:
     """One user's stores, seen directly, while a victim works on them through the proxy."""
@@ -90,17 +104,13 @@ class Stage:
     bystander: Image = field(init=False)
 
     def __post_init__(self) -> None:
-        self.factory = AWSClientFactory(self.settings)
+        self.factory = _clients(self.settings)
         self.services = self.at(timedelta())
         self.bystander = self.upload(title="bystander")
 
     def at(self, later: timedelta) -> Services:
         """The services as they are some time from now."""
-
-        def clock() -> datetime:
-            return utc_now() + later
-
-        return build_services(self.settings, clock=clock)
+        return _services_at(self.settings, later)
 
     def upload(self, *, title: str, key: str | None = None, later: timedelta = timedelta()) -> Image:
         with Spool(max_bytes=10_000_000) as spool:
@@ -156,7 +166,10 @@ class Stage:
         """Keys in the bucket and postings in the table that no row accounts for."""
         rows = self.rows()
         keys = {
-            key for image in rows if image.status is Status.UPLOADED for key in (image.object_key, record_key(image.user_id, image.image_id))
+            key
+            for image in rows
+            if image.status is Status.UPLOADED
+            for key in (image.object_key, record_key(image.user_id, image.image_id))
         }
         user = quote(self.user_id, safe="")
         stored = set()
@@ -167,6 +180,13 @@ class Stage:
         scanned = self.factory.dynamodb().scan(TableName=self.settings.postings_table)["Items"]
         mine = {_posting_name(item) for item in scanned if item["term_key"]["S"].startswith(f"{self.user_id}#")}
         return (stored ^ keys) | (mine ^ expected)
+
+    def audit(self) -> list[Finding]:
+        """Repair whatever is wrong with this user's images, and return what is wrong then."""
+        for repair in (True, False):
+            orders = Orders(user_id=self.user_id, repair=repair, grace=timedelta())
+            found = [it for step in Audit(self.at(_LATER), self.settings, orders).run() for it in step.findings]
+        return found
 
 
 def _posting_name(item: Any) -> str:
@@ -189,6 +209,10 @@ class Operation(ABC):
     @abstractmethod
     def require_before_or_after(self) -> str:
         """The stage shows the state before the operation or the one after it; which one, in a word."""
+
+    def require_before_or_after_audit(self) -> str:
+        """As `require_before_or_after`, when the audit has removed what nobody will finish."""
+        return self.require_before_or_after()
 
     @abstractmethod
     def repeat(self) -> None:
@@ -240,6 +264,8 @@ class Announce(Upload):
 
 
 class Complete(Operation):
+    """The audit looks three hours later: what was sent in time is finished by then, without its client."""
+
     name = "confirm a PUT"
     victim = "complete"
     method = UploadMethod.PUT
@@ -415,3 +441,72 @@ def changing_calls(operation: Operation, proxy: FaultProxy, victim: Victim, sett
     proxy.reset()
     assert victim.carry_out(operation.victim, settings, arguments) == 0
     return [call.operation for call in proxy.calls if call.changes_something]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one crash led to: the state at once, and after the audit where the client never came back."""
+
+    operation: str
+    crash: Crash
+    call: str
+    at_once: str
+    after_audit: str
+
+
+def crash_everywhere(
+    kind: type[Operation], own_stores: Settings, proxy: FaultProxy, victim: Victim, settings: dict[str, Any]
+) -> Iterator[Outcome]:
+    """Kill the operation at each of its changing calls, before and after it, and require what is promised.
+
+    Each crash happens twice: once the client repeats its request, once it never comes back and
+    the audit cleans up.
+    """
+
+    def scene() -> Operation:
+        return kind(Stage(own_stores, f"user-{uuid.uuid4().hex[:12]}"))
+
+    def crashed(crash: Crash) -> Operation:
+        operation = scene()
+        arguments = operation.arguments()
+        proxy.reset(die_at(crash, victim))
+        code = victim.carry_out(kind.victim, settings, arguments)
+        proxy.reset()
+        assert code == -signal.SIGKILL
+        operation.stage.require_what_was_promised()
+        return operation
+
+    calls = changing_calls(scene(), proxy, victim, settings)
+    for number, call in enumerate(calls, start=1):
+        for when in (BEFORE, AFTER):
+            crash = Crash(number, when)
+            operation = crashed(crash)
+            at_once = operation.require_before_or_after()
+            operation.repeat()
+            operation.stage.require_what_was_promised()
+            operation.require_done()
+            operation = crashed(crash)
+            assert operation.stage.audit() == []
+            operation.stage.require_what_was_promised()
+            assert operation.stage.leftovers() == set()
+            yield Outcome(kind.name, crash, call, at_once, operation.require_before_or_after_audit())
+
+
+@contextmanager
+def crash_settings(endpoint_url: str, proxy: FaultProxy) -> Iterator[tuple[Settings, dict[str, Any]]]:
+    """Stores whose events nobody takes, so that nothing happens but what is looked at; and the victim's way to them."""
+    name = f"crash-{uuid.uuid4().hex[:12]}"
+    plain = {
+        "stage": "local",
+        "secret_key": "k" * 32,
+        "aws_endpoint_url": endpoint_url,
+        "aws_access_key_id": "test",
+        "aws_secret_access_key": "test",
+        "s3_bucket": name,
+        "images_table": name,
+        "postings_table": f"{name}-postings",
+        "uploads_queue": name,
+    }
+    settings = Settings.model_validate(plain)
+    list(provision(AWSClientFactory(settings), settings))
+    yield settings, plain | {"aws_endpoint_url": proxy.url}

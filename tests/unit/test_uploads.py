@@ -317,7 +317,11 @@ def test_a_confirmation_that_an_edit_gets_ahead_of_leaves_the_edit(
         stage.services.images.update("alice", image.image_id, {"title": "Edited"})
 
     assert meddled(stage, own_settings, confirm_and_edit).complete("alice", image.image_id).title == "Edited"
-    record = factory.s3().get_object(Bucket=own_settings.s3_bucket, Key=record_key(image.user_id, image.image_id))["Body"].read()
+    record = (
+        factory.s3()
+        .get_object(Bucket=own_settings.s3_bucket, Key=record_key(image.user_id, image.image_id))["Body"]
+        .read()
+    )
     assert json.loads(record)["title"] == "Edited"
 
 
