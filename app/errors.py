@@ -106,6 +106,16 @@ class RangeNotSatisfiable(ServiceError):
         self.complete_length = complete_length
 
 
+class IdempotencyConflict(ServiceError):
+    code = "idempotency_conflict"
+    default_detail = "This Idempotency-Key was used for another request. Choose a new one."
+
+
+class RequestInProgress(ServiceError):
+    code = "request_in_progress"
+    default_detail = "The same request is being carried out at the moment. Repeat it shortly for its answer."
+
+
 class UploadNotPending(ServiceError):
     code = "upload_not_pending"
     default_detail = "This image does not wait for an upload."

@@ -12,6 +12,7 @@ from app.api.bodies import read_json, read_upload
 from app.api.conditions import expected_versions
 from app.api.context import context
 from app.api.downloads import image_response
+from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import TAGS, Model, parse, query_values
 from app.api.presenting import image_resource, json_response, version_etag
@@ -50,6 +51,7 @@ _DOWNLOAD_HEADERS = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposit
         answers={201: Answer(description="Stored", model=ImageResource, headers=("Location", "ETag"))},
         query="upload_fields",
         uploads=True,
+        creates=True,
         failures=(
             errors.IncompleteBody,
             errors.ChecksumMismatch,
@@ -62,9 +64,10 @@ _DOWNLOAD_HEADERS = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposit
 )
 def upload() -> Response:
     scope = context()
+    key = idempotency_key(request)
     received = read_upload(request, scope.models, scope.settings)
     with received.spool as spool:
-        image = scope.services.images.upload(caller(), received.fields.new_image(), spool)
+        image = scope.services.images.upload(caller(), received.fields.new_image(), spool, key=key)
     response = json_response(image_resource(image), 201)
     response.headers["Location"] = url_for("images.download", image_id=image.image_id)
     response.headers["ETag"] = version_etag(image)

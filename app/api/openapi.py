@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 from app import errors
 from app.api.auth import USER_HEADER
 from app.api.context import EXTENSION, Context
+from app.api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from app.api.operations import Answer, Operation, operation_of
 from app.api.problems import INTERNAL_ERROR, KINDS, MEDIA_TYPE, Kind
 from app.api.response_models import Problem
@@ -90,7 +91,7 @@ class _Document:
             "operationId": f"{name}_{method.lower()}" + ("_alias" if rule.rule.endswith("/upload") else ""),
             "summary": contract.summary,
             "tags": [group],
-            "parameters": [*_path_parameters(rule), *self._query_parameters(contract)],
+            "parameters": [*_path_parameters(rule), *self._query_parameters(contract), *_header_parameters(contract)],
             "responses": self._responses(method, contract),
         }
         if contract.uploads:
@@ -163,13 +164,27 @@ class _Document:
 
 def _kinds(contract: Operation) -> Iterable[Kind]:
     shared = _SHARED_FAILURES if contract.identified else ()
-    return [*(KINDS[failure] for failure in (*shared, *contract.failures)), INTERNAL_ERROR]
+    once = (errors.IdempotencyConflict, errors.RequestInProgress) if contract.creates else ()
+    return [*(KINDS[failure] for failure in (*shared, *once, *contract.failures)), INTERNAL_ERROR]
 
 
 def _path_parameters(rule: Rule) -> list[Json]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         for name in sorted(rule.arguments)
+    ]
+
+
+def _header_parameters(contract: Operation) -> list[Json]:
+    if not contract.creates:
+        return []
+    return [
+        {
+            "name": IDEMPOTENCY_HEADER,
+            "in": "header",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            "description": "the same key with the same request makes one thing and gives one answer, for 24 hours",
+        }
     ]
 
 

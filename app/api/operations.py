@@ -31,6 +31,8 @@ class Operation:
     body: str | type[BaseModel] | None = None
     uploads: bool = False
     """Whether the body is an image, in any of the three forms."""
+    creates: bool = False
+    """Whether it makes something, once for each Idempotency-Key."""
     failures: Sequence[type[ServiceError]] = ()
     """What it may answer beside the failures that every identified route shares."""
     identified: bool = True

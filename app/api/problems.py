@@ -35,6 +35,8 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.MissingUser: 401,
     errors.NotOwner: 403,
     errors.ImageNotFound: 404,
+    errors.IdempotencyConflict: 409,
+    errors.RequestInProgress: 409,
     errors.UploadNotPending: 409,
     errors.UploadRejected: 409,
     errors.UploadExpired: 410,
@@ -64,6 +66,8 @@ def _service_error(error: errors.ServiceError) -> Response:
     match error:
         case errors.BackendUnavailable():
             log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        case errors.RequestInProgress():
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RangeNotSatisfiable():
             response.headers["Content-Range"] = f"bytes */{error.complete_length}"

@@ -6,6 +6,7 @@ from app import errors
 from app.api.auth import caller, identify
 from app.api.bodies import read_json
 from app.api.context import context
+from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import parse, single_values
 from app.api.presenting import image_resource, json_response, version_etag
@@ -24,6 +25,7 @@ _ONE_UPLOAD = (errors.NotOwner, errors.ImageNotFound, errors.UploadNotPending)
         summary="Announce an image, and get the request that uploads it straight to S3",
         answers={201: Answer(description="Announced", model=IssuedUpload, headers=("Location", "ETag"))},
         body="upload_announcement",
+        creates=True,
         failures=(
             errors.IncompleteBody,
             errors.LengthRequired,
@@ -36,7 +38,8 @@ def issue() -> Response:
     scope = context()
     parse(NoQuery, single_values(request.args.items(multi=True)))
     wanted = parse(scope.models.upload_announcement, read_json(request))
-    image, upload = scope.services.uploads.issue(caller(), wanted.announcement())
+    key = idempotency_key(request)
+    image, upload = scope.services.uploads.issue(caller(), wanted.announcement(), key=key)
     response = json_response(IssuedUpload(image=image_resource(image), upload=UploadRequest.of(upload)), 201)
     response.headers["Location"] = url_for("images.metadata", image_id=image.image_id)
     response.headers["ETag"] = version_etag(image)

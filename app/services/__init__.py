@@ -12,6 +12,7 @@ from app.errors import BackendUnavailable
 from app.models import Clock, utc_now
 from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
+from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
 from app.services.metadata import ImageMetadataService
 from app.services.queue import UploadQueue
@@ -63,6 +64,7 @@ def build_services(
     storage = ImageStorageService(factory, settings)
     metadata = ImageMetadataService(factory, settings)
     cursors = CursorSigner(settings.secret_key.get_secret_value())
-    images = ImageService(storage, metadata, cursors, settings, clock=clock, new_id=new_id)
-    uploads = DirectUploadService(storage, metadata, images, settings, clock=clock, new_id=new_id)
+    keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
+    images = ImageService(storage, metadata, keys, cursors, settings, clock=clock)
+    uploads = DirectUploadService(storage, metadata, keys, images, settings, clock=clock)
     return Services(storage, metadata, UploadQueue(factory, settings), images, uploads, clock)

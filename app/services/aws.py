@@ -149,6 +149,9 @@ class AWSClientFactory:
         return self._session
 
 
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
 def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 

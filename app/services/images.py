@@ -7,7 +7,9 @@ reasons are in docs/adr/0002-order-of-writes.md.
 
 import dataclasses
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+
+import orjson
 
 from app import imaging
 from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
@@ -25,6 +27,7 @@ from app.models import (
 )
 from app.services.aws import back_off
 from app.services.cursor import CursorSigner
+from app.services.idempotency import IdempotencyKeys
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.storage import ImageStorageService, ObjectStream
 from app.settings import Settings
@@ -43,29 +46,36 @@ class ImageService:
         self,
         storage: ImageStorageService,
         metadata: ImageMetadataService,
+        keys: IdempotencyKeys,
         cursors: CursorSigner,
         settings: Settings,
         *,
         clock: Clock,
-        new_id: Callable[[], str],
     ) -> None:
         self._storage = storage
         self._metadata = metadata
+        self._keys = keys
         self._cursors = cursors
         self._settings = settings
         self._clock = clock
-        self._new_id = new_id
 
-    def upload(self, user_id: str, new: NewImage, spool: Spool) -> Image:
-        """Check the bytes, store them, and return the image.
+    def upload(self, user_id: str, new: NewImage, spool: Spool, *, key: str | None = None) -> Image:
+        """Check the bytes, store them, and return the image; with an idempotency key, once in a day.
 
-        Raises UnsupportedImageType or InvalidImage, and then nothing was stored; or
-        BackendUnavailable, and then nothing is visible, unless it was the answer to the very last
-        write that got lost, each time it was tried.
+        Raises UnsupportedImageType or InvalidImage, and then nothing was stored; IdempotencyConflict
+        or RequestInProgress; or BackendUnavailable, and then nothing is visible, unless it was the
+        answer to the very last write that got lost, each time it was tried.
         """
         facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
-        image_id, now = self._new_id(), self._clock()
-        pending = Image(
+        request = orjson.dumps(["upload", new, spool.sha256.hex()])
+        return self._keys.once(
+            user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, spool)
+        )
+
+    def _store(self, user_id: str, image_id: str, new: NewImage, facts: imaging.ImageFacts, spool: Spool) -> Image:
+        """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""
+        now = self._clock()
+        announced = Image(
             image_id=image_id,
             user_id=user_id,
             object_key=object_key(user_id, image_id, facts.content_type),
@@ -84,8 +94,10 @@ class ImageService:
             updated_at=now,
             version=1,
         )
+        pending = self._metadata.add(announced)
+        if pending.status is Status.UPLOADED:
+            return pending
         uploaded = dataclasses.replace(pending, status=Status.UPLOADED)
-        self._metadata.add(pending)
         self._storage.put(pending, spool)
         if self._settings.keeps_records:
             self._storage.put_record(uploaded)

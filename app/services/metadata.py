@@ -9,7 +9,15 @@ from botocore.exceptions import ClientError
 
 from app.errors import BackendUnavailable, ImageNotFound
 from app.models import Image, ImageFilter, QueryCost, Status, rfc3339
-from app.services.aws import AWSClientFactory, back_off, cancellation_reasons, error_code, translated, was_retried
+from app.services.aws import (
+    CONDITION_FAILED,
+    AWSClientFactory,
+    back_off,
+    cancellation_reasons,
+    error_code,
+    translated,
+    was_retried,
+)
 from app.services.query import Found, Position, find
 from app.services.reader import DynamoDBReader, batch_get
 from app.services.tables import (
@@ -34,7 +42,6 @@ from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 _FAILED_IN_TRANSACTION = "ConditionalCheckFailed"
 _MAX_ACTIONS = 100  # of a transaction (DynamoDB API Reference, "TransactWriteItems")
 _BATCH_WRITES = 25  # DynamoDB API Reference, "BatchWriteItem"
@@ -54,10 +61,22 @@ class ImageMetadataService:
         self._table = settings.images_table
         self._postings_table = settings.postings_table
 
-    def add(self, image: Image) -> None:
-        """Write the first row of an image. Its id is new, so writing it twice is writing it once."""
+    def add(self, image: Image) -> Image:
+        """Write the first row of an image, unless its id has one; returns the row that is there then."""
         with translated("dynamodb"):
-            self._factory.dynamodb().put_item(TableName=self._table, Item=to_item(image))
+            try:
+                self._factory.dynamodb().put_item(
+                    TableName=self._table,
+                    Item=to_item(image),
+                    ConditionExpression="attribute_not_exists(image_id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                found = _row_that_failed_the_condition(error)
+                if not found:
+                    raise
+                return from_item(found)
+        return image
 
     def get(self, image_id: str) -> Image:
         """The image as last written, whatever its status. Raises ImageNotFound."""
@@ -171,7 +190,7 @@ class ImageMetadataService:
                     ConditionExpression="attribute_exists(image_id)",
                 )
             except ClientError as error:
-                if error_code(error) != _CONDITION_FAILED:
+                if error_code(error) != CONDITION_FAILED:
                     raise
                 return was_retried(error)  # the try whose answer was lost removed it
         return True
@@ -373,7 +392,7 @@ def _row_that_failed_the_condition(error: ClientError) -> Item | None:
 
     Raises the error where it is another.
     """
-    if error_code(error) == _CONDITION_FAILED:
+    if error_code(error) == CONDITION_FAILED:
         found: Any = error.response.get("Item")
         return found or None
     for reason in cancellation_reasons(error):

@@ -6,14 +6,16 @@ A PUT goes to the object's final key and cannot replace anything. A form can, so
 its own, and what was checked is written from there to the final key, again without replacing
 anything: whatever lies at a final key stays the same. Any number of confirmations may run at once
 or end halfway: each reads the row, looks at the object, and writes the row on condition.
-docs/adr/0007-direct-uploads.md has the reasons.
+docs/adr/0008-direct-uploads.md has the reasons.
 """
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+import orjson
 
 from app import imaging
 from app.errors import (
@@ -41,6 +43,7 @@ from app.models import (
     staging_key,
 )
 from app.services.events import ObjectCreated, objects_created
+from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
@@ -70,34 +73,43 @@ class DirectUploadService:
         self,
         storage: ImageStorageService,
         metadata: ImageMetadataService,
+        keys: IdempotencyKeys,
         images: ImageService,
         settings: Settings,
         *,
         clock: Clock,
-        new_id: Callable[[], str],
     ) -> None:
         self._storage = storage
         self._metadata = metadata
+        self._keys = keys
         self._images = images
         self._settings = settings
         self._clock = clock
-        self._new_id = new_id
 
-    def issue(self, user_id: str, announced: Announcement) -> tuple[Image, PresignedUpload]:
+    def issue(self, user_id: str, announced: Announcement, *, key: str | None = None) -> tuple[Image, PresignedUpload]:
         """Announce an image, and get the request with which the client uploads it.
 
-        Raises ImageTooLarge.
+        With an idempotency key, once in a day. Raises ImageTooLarge, IdempotencyConflict or
+        RequestInProgress.
         """
         limit = self._settings.max_direct_upload_bytes
         if announced.file_size > limit:
             raise ImageTooLarge(f"The file is larger than {limit} bytes.")
-        image_id, now = self._new_id(), self._clock()
-        signed_at = now.replace(microsecond=0)  # a signature knows no fractions
-        key = object_key(user_id, image_id, announced.content_type)
+        image = self._keys.once(
+            user_id,
+            key,
+            orjson.dumps(["direct upload", announced]),
+            lambda image_id: self._announce(user_id, image_id, announced),
+        )
+        return image, self._storage.presigned_upload(image, announced.method, _signed_at(image.created_at))
+
+    def _announce(self, user_id: str, image_id: str, announced: Announcement) -> Image:
+        now = self._clock()
+        final = object_key(user_id, image_id, announced.content_type)
         image = Image(
             image_id=image_id,
             user_id=user_id,
-            object_key=key if announced.method is UploadMethod.PUT else staging_key(key),
+            object_key=final if announced.method is UploadMethod.PUT else staging_key(final),
             filename=announced.new.filename or f"image.{announced.content_type.extension}",
             title=announced.new.title,
             description=announced.new.description,
@@ -112,12 +124,10 @@ class DirectUploadService:
             created_at=now,
             updated_at=now,
             version=1,
-            expires_at=signed_at + timedelta(seconds=self._settings.upload_url_seconds),
+            expires_at=_signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds),
         )
-        upload = self._storage.presigned_upload(image, announced.method, signed_at)
-        self._metadata.add(image)
         log.info("upload announced", extra={"image_id": image_id, "bytes": image.file_size})
-        return image, upload
+        return self._metadata.add(image)
 
     def complete(self, user_id: str, image_id: str) -> Image:
         """Check what has arrived, now, and return the finished image. Safe to repeat.
@@ -163,7 +173,10 @@ class DirectUploadService:
 
         Handling it again does nothing more. Raises BackendUnavailable, and then it must be handled again.
         """
-        for event in objects_created(body):
+        events = objects_created(body)
+        if not events:
+            log.info("message of no event")
+        for event in events:
             outcome, image_id = self.confirm_from_event(event)
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
@@ -243,11 +256,20 @@ class DirectUploadService:
             if not image.awaits_object:
                 return image
             try:
-                return self._checked(image)
+                if (checked := self._checked(image)) is not None:
+                    return checked
+                found = self._metadata.get(image.image_id)
+                if found == image:
+                    return image  # nothing is there; else another confirmation has removed it, or moved it
             except ObjectExists:  # another confirmation wrote it: look at that
-                image = self._metadata.get(image.image_id)
+                found = self._metadata.get(image.image_id)
             except RowChanged:
-                image = self._after_losing(image)
+                found = self._after_losing(image)
+            except BackendUnavailable:  # LocalStack breaks off the reading of an object that is removed meanwhile
+                found = self._metadata.get(image.image_id)
+                if found == image:
+                    raise
+            image = found
         raise BackendUnavailable("dynamodb")
 
     def _after_losing(self, image: Image) -> Image:
@@ -261,10 +283,11 @@ class DirectUploadService:
             self._storage.delete([image])
         return found
 
-    def _checked(self, image: Image) -> Image:
-        """Check the object of a pending image and write down the result. Raises ObjectExists or RowChanged.
+    def _checked(self, image: Image) -> Image | None:
+        """Check the object of a pending image and write down the result. None where nothing arrived in time.
 
         The result follows from row and object alone, so that confirmations at once agree on it.
+        Raises ObjectExists or RowChanged where another got ahead.
         """
         assert image.expires_at is not None
         # What a confirmation before this one has written to the final key counts, not what it was made from.
@@ -272,8 +295,8 @@ class DirectUploadService:
             with Spool(max_bytes=self._settings.max_direct_upload_bytes) as spool:
                 try:
                     stored_at = self._storage.fetch(key, spool)
-                    # What counts is when it arrived, not when somebody came to look.
-                    if stored_at is None or stored_at > image.expires_at:
+                    # What counts is when it arrived, not when somebody came to look, or wrote to the final key.
+                    if stored_at is None or (key == image.object_key and stored_at > image.expires_at):
                         continue
                     facts = self._inspected(image, spool)
                 except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
@@ -291,7 +314,7 @@ class DirectUploadService:
                 if key != uploaded.object_key:
                     self._storage.put_if_absent(uploaded, spool)
                 return self._accept(image, uploaded)
-        return image
+        return None
 
     def _inspected(self, image: Image, spool: Spool) -> imaging.ImageFacts:
         """The facts of what has arrived. Raises what an upload through the API would."""
@@ -317,3 +340,8 @@ class DirectUploadService:
             raise BackendUnavailable("s3")
         log.info("upload rejected", extra={"image_id": pending.image_id, "code": rejection.code})
         return rejected
+
+
+def _signed_at(moment: datetime) -> datetime:
+    """A signature knows no fractions of a second."""
+    return moment.replace(microsecond=0)

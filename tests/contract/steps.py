@@ -7,6 +7,7 @@ import httpx
 from tests.samples import picture
 
 IMAGES = "/api/v1/images"
+UPLOADS = "/api/v1/uploads"
 Json = dict[str, Any]
 
 

@@ -13,11 +13,10 @@ import boto3
 import httpx
 import pytest
 
-from tests.contract.steps import IMAGES, Json, assert_problem
+from tests.contract.steps import IMAGES, UPLOADS, Json, assert_problem
 from tests.samples import FORMATS, picture, picture_of_bytes, sha256_base64
 from tests.server import RunningService
 
-UPLOADS = "/api/v1/uploads"
 METHODS = ["PUT", "POST"]
 
 

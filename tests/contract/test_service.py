@@ -5,7 +5,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from tests.contract.steps import IMAGES, assert_problem, upload
+from tests.contract.steps import IMAGES, UPLOADS, assert_problem, upload
 
 
 def test_health_and_readiness(nobody: httpx.Client) -> None:
@@ -83,6 +83,7 @@ def test_the_openapi_document_is_valid_and_says_what_is_served(api: httpx.Client
     assert document["openapi"].startswith("3.1")
     image = upload(api, title="T")
     path = f"{IMAGES}/{image['image_id']}"
+    announced = {"filename": "a.png", "content_type": "image/png", "file_size": 7, "sha256": "0" * 64}
     served: list[tuple[str, str, httpx.Response]] = [
         ("get", "/health", api.get("/health")),
         ("get", "/ready", api.get("/ready")),
@@ -98,12 +99,22 @@ def test_the_openapi_document_is_valid_and_says_what_is_served(api: httpx.Client
         ("post", f"{IMAGES}/batch-delete", api.post(f"{IMAGES}/batch-delete", json={"image_ids": ["x"]})),
         ("delete", f"{IMAGES}/{{image_id}}", api.delete(path)),
         ("delete", f"{IMAGES}/{{image_id}}", api.delete(path)),
+        ("post", UPLOADS, issued := api.post(UPLOADS, json=announced)),
+        ("post", UPLOADS, api.post(UPLOADS, json=announced | {"method": "POST"})),
+        ("post", UPLOADS, api.post(UPLOADS, json=announced | {"content_type": "text/html"})),
+        ("post", f"{UPLOADS}/{{image_id}}/complete", api.post(f"{issued_path(issued)}/complete")),
+        ("delete", f"{UPLOADS}/{{image_id}}", api.delete(issued_path(issued))),
+        ("delete", f"{UPLOADS}/{{image_id}}", api.delete(issued_path(issued))),
     ]
     for method, template, response in served:
         described = document["paths"][template][method]["responses"][str(response.status_code)]
         media_type = response.headers["Content-Type"].partition(";")[0]
         schema = {"$ref": described["content"][media_type]["schema"]["$ref"], "components": document["components"]}
         Draft202012Validator(schema).validate(response.json())
+
+
+def issued_path(issued: httpx.Response) -> str:
+    return f"{UPLOADS}/{issued.json()['image']['image_id']}"
 
 
 def test_the_limits_of_the_document_are_those_of_the_service(nobody: httpx.Client) -> None:

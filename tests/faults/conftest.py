@@ -21,7 +21,10 @@ def proxy(server: RunningService) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="session")
 def faulty_settings(server: RunningService, proxy: FaultProxy) -> Settings:
-    names = {name: server.environment[name.upper()] for name in ("s3_bucket", "images_table", "uploads_queue")}
+    names = {
+        name: server.environment[name.upper()]
+        for name in ("s3_bucket", "images_table", "postings_table", "uploads_queue")
+    }
     return test_settings(
         stage="local", aws_endpoint_url=proxy.url, aws_access_key_id="test", aws_secret_access_key="test", **names
     )

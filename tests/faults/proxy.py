@@ -17,6 +17,10 @@ class Call:
     number: int
     operation: str
 
+    @property
+    def changes_something(self) -> bool:
+        return self.operation.startswith(_MUTATING)
+
 
 class Fault(Enum):
     LOSE_REQUEST = auto()
@@ -34,8 +38,17 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Plan = Callable[[Call], Fault | Answer | None]
+@dataclass(frozen=True)
+class Afterwards:
+    """Pass the call on, do something when it is carried out, and lose the answer."""
+
+    act: Callable[[], None]
+
+
+Plan = Callable[[Call], Fault | Answer | Afterwards | None]
 """What to do with a call: a fault, an answer to give instead, or None to pass it on."""
+
+_MUTATING = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem", "PUT", "POST", "DELETE")
 
 
 class FaultProxy:
@@ -69,7 +82,7 @@ class FaultProxy:
         self.calls = []
         self.plan = plan or (lambda call: None)
 
-    def take(self, operation: str) -> Fault | Answer | None:
+    def take(self, operation: str) -> Fault | Answer | Afterwards | None:
         with self._lock:
             call = Call(len(self.calls) + 1, operation)
             self.calls.append(call)
@@ -103,7 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._throttled())
         else:
             answer = self._pass_on(body)
-            if fault is Fault.LOSE_ANSWER:
+            if isinstance(fault, Afterwards):
+                fault.act()
+            if fault is Fault.LOSE_ANSWER or isinstance(fault, Afterwards):
                 self.close_connection = True
             else:
                 self._send(answer)

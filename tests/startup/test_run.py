@@ -1,5 +1,6 @@
 """`python -m app run`, which is what ./startup.sh does once everything is installed."""
 
+import json
 import os
 import signal
 import socket
@@ -105,6 +106,39 @@ def test_a_stop_lets_running_requests_finish(service: RunningService) -> None:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 201")
     assert service.wait() == 0
+
+
+def test_a_worker_of_its_own_stops_cleanly(tmp_path: Path, server: RunningService) -> None:
+    environment = server.environment | {"AWS_ENDPOINT_URL": server.endpoint_url, "SECRET_KEY": "k" * 32}
+    log = tmp_path / "worker.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(server.python("-m", "app", "worker"), cwd=ROOT, env=environment, stderr=output)
+    deadline = time.monotonic() + 20
+    while "worker started" not in log.read_text():
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert json.loads(log.read_text().splitlines()[-1])["event"] == "worker stopped"
+
+
+def test_what_arrives_while_no_worker_runs_is_finished_by_the_next(service: RunningService) -> None:
+    data = picture_of_bytes(1000)
+    with service.client("alice") as api:
+        wanted = {"filename": "a.png", "content_type": "image/png", "file_size": len(data)}
+        issued = api.post("/api/v1/uploads", json=wanted).json()
+        os.kill(child_pid(service, "worker"), signal.SIGSTOP)
+        try:
+            upload = issued["upload"]
+            sent = httpx.put(upload["url"], headers=upload["headers"], content=data, trust_env=False)
+            assert sent.status_code == 200
+            path = f"{IMAGES}/{issued['image']['image_id']}/metadata"
+            assert api.get(path).json()["status"] == "PENDING_UPLOAD"
+        finally:
+            os.kill(child_pid(service, "worker"), signal.SIGCONT)
+        deadline = time.monotonic() + 30
+        while api.get(path).json()["status"] != "UPLOADED":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
