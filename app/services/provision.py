@@ -112,6 +112,19 @@ def _make_table(factory: AWSClientFactory, definition: "CreateTableInputTypeDef"
         )
     except WaiterError as error:
         raise BackendUnavailable("dynamodb") from error
+    _require_indexes(factory, definition)
+
+
+def _require_indexes(factory: AWSClientFactory, definition: "CreateTableInputTypeDef") -> None:
+    """A table that an earlier version has made may lack an index, and would fail at some request."""
+    name = definition["TableName"]
+    found = factory.dynamodb().describe_table(TableName=name)["Table"].get("GlobalSecondaryIndexes", ())
+    missing = {it["IndexName"] for it in definition["GlobalSecondaryIndexes"]} - {it["IndexName"] for it in found}
+    if missing:
+        raise ProvisionError(
+            f"table {name} was made by an earlier version and lacks {', '.join(sorted(missing))}. "
+            "Add what is missing, or where its images may go, delete the table (locally: DATA_DIR)."
+        )
 
 
 def _let_rows_expire(factory: AWSClientFactory, table: str) -> None:

@@ -175,7 +175,7 @@ class DirectUploadService:
         """
         events = objects_created(body)
         if not events:
-            log.info("message of no event")
+            log.debug("message of no event")
         for event in events:
             outcome, image_id = self.confirm_from_event(event)
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})

@@ -3,9 +3,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError, ReadTimeoutError
+from moto import mock_aws
 
 from app.errors import BackendUnavailable
 from app.services.aws import AWSClientFactory, translated
+from app.services.provision import ProvisionError, provision
+from app.services.tables import images_table
+from app.settings import Settings
 from tests.conftest import test_settings
 
 
@@ -87,3 +91,16 @@ def test_no_credentials_at_all_is_a_clear_error(monkeypatch: pytest.MonkeyPatch)
     factory = AWSClientFactory(test_settings(aws_access_key_id=None, aws_secret_access_key=None))
     with pytest.raises(RuntimeError, match="no AWS credentials"):
         factory.credentials()
+
+
+def test_a_table_of_an_earlier_version_is_named_with_what_it_lacks(own_settings: Settings) -> None:
+    definition = images_table(own_settings.images_table)
+    definition["GlobalSecondaryIndexes"] = list(definition["GlobalSecondaryIndexes"])[:1]
+    definition["AttributeDefinitions"] = [
+        it for it in definition["AttributeDefinitions"] if it["AttributeName"] in {"image_id", "user_id", "created_at"}
+    ]
+    with mock_aws():
+        factory = AWSClientFactory(own_settings)
+        factory.dynamodb().create_table(**definition)
+        with pytest.raises(ProvisionError, match="lacks status-expires_at-index, user_id-title-index"):
+            list(provision(factory, own_settings))
