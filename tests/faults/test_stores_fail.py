@@ -1,5 +1,6 @@
 """Stores that are down, slow, throttling or lossy: contract errors in bounded time, nothing half-visible."""
 
+import json
 import time
 
 import httpx
@@ -193,3 +194,31 @@ def test_an_image_deleted_between_its_row_and_its_bytes_is_not_found(api: httpx.
 
     proxy.reset(delete_meanwhile)
     assert_problem(api.get(path), 404, "image_not_found")
+
+
+def test_rows_that_dynamodb_leaves_unprocessed_are_asked_for_again(
+    api: httpx.Client, proxy: FaultProxy, faulty_settings: Settings
+) -> None:
+    image = upload(api, tags="sea")
+    left = {
+        "Responses": {},
+        "UnprocessedKeys": {faulty_settings.images_table: {"Keys": [{"image_id": {"S": image["image_id"]}}]}},
+    }
+    unprocessed = Answer(200, json.dumps(left).encode())
+    seen: list[Call] = []
+
+    def plan(call: Call) -> Answer | None:
+        if call.operation != "BatchGetItem":
+            return None
+        seen.append(call)
+        return unprocessed if len(seen) <= 2 else None
+
+    proxy.reset(plan)
+    found = api.get(IMAGES, params={"tags": "sea"}).json()["images"]
+    assert [it["image_id"] for it in found] == [image["image_id"]]
+    assert len(seen) == 3
+    proxy.reset(lambda call: unprocessed if call.operation == "BatchGetItem" else None)
+    started = time.monotonic()
+    assert_problem(api.get(IMAGES, params={"tags": "sea"}), 503, "backend_unavailable")
+    assert time.monotonic() - started < 10
+    assert len(proxy.calls) < 12

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -285,3 +286,42 @@ def test_lost_postings_are_rebuilt_while_the_service_runs(server: RunningService
         assert "Wrote the postings of 1 images." in done.stdout
         for query in ({"tags": "sea"}, {"q": "lost found"}):
             assert [it["image_id"] for it in api.get(IMAGES, params=query).json()["images"]] == [image_id]
+
+
+def test_a_stop_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    service = RunningService(tmp_path / "data").start()
+    acknowledged: dict[str, bytes] = {}
+    refusals: list[httpx.Response] = []
+
+    def upload_until_it_stops(client_number: int) -> None:
+        with service.client("alice") as api:
+            for number in range(10_000):
+                data = picture_of_bytes(50_000, seed=client_number * 10_000 + number)
+                try:
+                    answer = api.post(IMAGES, content=data, headers={"Content-Type": "image/png"})
+                except httpx.TransportError:
+                    return
+                if answer.status_code != 201:
+                    refusals.append(answer)
+                    return
+                acknowledged[answer.json()["image_id"]] = data
+
+    with ThreadPoolExecutor(6) as pool:
+        clients = [pool.submit(upload_until_it_stops, number) for number in range(6)]
+        deadline = time.monotonic() + 30
+        while len(acknowledged) < 30 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert service.stop() == 0
+        for client in clients:
+            client.result()
+    assert {answer.status_code for answer in refusals} <= {503}
+    service.start()
+    try:
+        with service.client("alice") as api:
+            for image_id, data in acknowledged.items():
+                assert api.get(f"{IMAGES}/{image_id}").content == data
+            listed = api.get(IMAGES, params={"limit": 100}).json()["images"]
+            assert len(listed) >= min(len(acknowledged), 100)
+            assert all(api.get(f"{IMAGES}/{image['image_id']}").status_code == 200 for image in listed)
+    finally:
+        service.stop()
