@@ -9,7 +9,9 @@ MAX_WORD_LENGTH = 40
 """Of a longer word its first so many characters count, in what is stored and in what is asked for."""
 
 _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)  # Unicode Standard Annex #29, section 4
-_APOSTROPHES = frozenset("'\u2019")
+
+
+_UNSEEN = frozenset({"Mn", "Me", "Cf"})  # accents and other marks; soft hyphens and joiners
 
 
 def folded(text: str) -> str:
@@ -21,9 +23,9 @@ def words(texts: Iterable[str]) -> Iterator[str]:
     """The words of the texts, one after the other, repeated as often as they occur.
 
     A word is what Unicode's word segmentation (UAX #29) delivers and what holds a letter or a digit,
-    in compatibility form (NFKD), without accents and case-folded. All punctuation but an apostrophe
-    separates, so `beach.jpg` and `IMG_2034` are two words each. Scripts that write no blanks are cut
-    as UAX #29 cuts them without a dictionary: Chinese, Thai and hiragana into single characters.
+    in compatibility form (NFKD), without accents and case-folded. All punctuation separates, so
+    `beach.jpg`, `IMG_2034` and `John's` are two words each. Scripts that write no blanks are cut as
+    UAX #29 cuts them without a dictionary: Chinese, Thai and hiragana into single characters.
     """
     for text in texts:
         for part in _BOUNDARY.split(_without_punctuation(_bare(text))):
@@ -32,13 +34,11 @@ def words(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _bare(text: str) -> str:
-    """Case-folded, in compatibility form, without accents."""
+    """Case-folded, in compatibility form, without accents and invisible characters."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    kept = "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Me"})
+    kept = "".join(char for char in decomposed if unicodedata.category(char) not in _UNSEEN)
     return unicodedata.normalize("NFC", kept)  # Hangul syllables are whole again
 
 
 def _without_punctuation(text: str) -> str:
-    return "".join(
-        "'" if char in _APOSTROPHES else " " if unicodedata.category(char).startswith("P") else char for char in text
-    )
+    return "".join(" " if unicodedata.category(char).startswith("P") else char for char in text)

@@ -21,7 +21,7 @@ from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from app.api.parsing import TAGS, parse, query_values, single_values
-from app.api.request_models import RequestModels, UploadFields
+from app.api.request_models import NoQuery, RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
 from app.spool import Spool
@@ -60,13 +60,15 @@ def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str,
 
 def read_upload(request: Request, models: RequestModels, settings: Settings) -> Upload:
     """The file and its fields, in whichever of the three forms they come. The caller closes the spool."""
+    if not _is_raw(request):
+        parse(NoQuery, query_values(request.query_string))  # nothing that somebody says is passed over in silence
     spool = Spool(max_bytes=settings.max_upload_bytes)
     try:
         if request.mimetype == "multipart/form-data":
             fields = _read_multipart(request, models, spool)
         elif request.mimetype == "application/json":
             fields = _read_base64(request, models, spool)
-        elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
+        elif _is_raw(request):
             fields = _read_raw(request, models, spool)
         else:
             raise InvalidRequest(
@@ -79,6 +81,10 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
         spool.close()
         raise
     return Upload(fields, spool)
+
+
+def _is_raw(request: Request) -> bool:
+    return request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream"
 
 
 def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
@@ -154,6 +160,8 @@ class _Form:
 
     def _begin(self, part: MultipartSegment) -> None:
         self._part, self._text = part, bytearray()
+        if part.name != "file" and part.filename is not None:
+            raise InvalidRequest("Send the image in the form field file.", errors=[FieldError("file", "is missing")])
         if part.name == "file":
             if self._filename is not None:
                 raise InvalidRequest(errors=[FieldError("file", "is given more than once")])
@@ -288,10 +296,9 @@ def _digests(request: Request) -> list[bytes]:
     values = []
     for name in ("Repr-Digest", "Content-Digest"):
         header = request.headers.get(name, "")
-        match = _SHA256_DIGEST.search(header)
-        if match:
-            values.append((name, match[1]))
-        elif "sha-256" in header.lower():
+        found = _SHA256_DIGEST.findall(header)
+        values += [(name, value) for value in found]
+        if not found and "sha-256" in header.lower():
             raise InvalidRequest(errors=[FieldError(name, "must be sha-256=:<base64>:")])
     if (checksum := request.headers.get("X-Amz-Checksum-Sha256")) is not None:
         values.append(("X-Amz-Checksum-Sha256", checksum))

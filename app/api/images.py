@@ -128,7 +128,7 @@ def download(image_id: str) -> Response:
     query = _query(DownloadQuery)
     image = scope.services.images.get(caller(), image_id)
     if query.redirect:
-        url, _ = scope.services.storage.download_url(image, scope.services.clock())
+        url, _ = scope.services.storage.download_url(image, scope.services.clock(), attachment=query.download)
         response = Response(status=302, headers={"Location": url})
         response.headers["Cache-Control"] = "private, no-store"
         return response
@@ -171,7 +171,11 @@ def metadata(image_id: str) -> Response:
 def edit(image_id: str) -> Response:
     scope = context()
     _query(NoQuery)
-    changes = parse(scope.models.image_edit, read_json(request)).changes()
+    try:
+        changes = parse(scope.models.image_edit, read_json(request)).changes()
+    except errors.InvalidRequest:
+        scope.services.images.get(caller(), image_id)  # whose image it is matters before what is wrong with the edit
+        raise
     image = scope.services.images.update(caller(), image_id, changes, expected_versions=expected_versions(request))
     return _image_answer(image)
 

@@ -24,4 +24,5 @@ def image_resource(image: Image) -> ImageResource:
 
 def version_etag(image: Image) -> str:
     """For If-Match. It is not offered for If-None-Match: the same version comes with ever new URLs."""
-    return f'"{image.version}"'
+    suffix = "" if image.status is Status.UPLOADED else f"-{image.status}"
+    return f'"{image.version}{suffix}"'

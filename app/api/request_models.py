@@ -8,9 +8,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import Request, split_tags
@@ -21,7 +29,6 @@ from app.models import (
     ImageChanges,
     ImageFilter,
     NewImage,
-    PublicStatus,
     Status,
     TagMatch,
     UploadMethod,
@@ -215,7 +222,7 @@ class ListQuery(Request):
     content_type: Annotated[str | None, Field(description="exactly this type")] = None
     created_after: Annotated[Moment | None, Field(description="not before this moment")] = None
     created_before: Annotated[Moment | None, Field(description="before this moment")] = None
-    status: PublicStatus = Status.UPLOADED
+    status: Literal["PENDING_UPLOAD", "UPLOADED", "REJECTED"] = "UPLOADED"
     order: Annotated[
         Literal["asc", "desc"] | None, Field(description="by created_at, desc if not given; with title_prefix asc")
     ] = None
@@ -226,7 +233,7 @@ class ListQuery(Request):
     def filter(self) -> ImageFilter:
         ascending = self.order == "asc" or (self.order is None and self.title_prefix is not None)
         return ImageFilter(
-            status=self.status,
+            status=Status(self.status),
             content_type=self.content_type,
             created_after=self.created_after,
             created_before=self.created_before,
@@ -257,6 +264,12 @@ class DownloadQuery(Request):
     download: Annotated[bool, Field(description="as an attachment")] = False
     redirect: Annotated[bool, Field(description="by a redirect to the presigned URL")] = False
     encoding: Annotated[Literal["base64"] | None, Field(description="inside of JSON")] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.redirect and self.encoding:
+            raise PydanticCustomError("query", "redirect and encoding exclude each other")
+        return self
 
 
 class NoQuery(Request):

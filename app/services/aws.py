@@ -121,6 +121,8 @@ class AWSClientFactory:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=max(10, self._settings.web_threads, self._settings.worker_threads),
             tcp_keepalive=True,
+            # The settings decide, not what else boto3 finds in the environment or a profile.
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # which the type stubs do not know
             # S3 only: an emulator has no host name per bucket, and hashing a body again to sign it
             # buys nothing when its SHA-256 is sent as a checksum anyway.
             s3={

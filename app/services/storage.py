@@ -94,7 +94,7 @@ class ImageStorageService:
             Body=spool.file(),
             ContentLength=spool.size,
             ContentType=image.content_type,
-            ContentDisposition=_short_disposition(image.filename),
+            ContentDisposition=_short_disposition("inline", image.filename),
             CacheControl=_CACHE_CONTROL,
             ChecksumSHA256=base64.b64encode(spool.sha256).decode(),
             **condition,
@@ -236,8 +236,8 @@ class ImageStorageService:
                 return
             query["ContinuationToken"] = answer["NextContinuationToken"]
 
-    def download_url(self, image: Image, now: datetime) -> tuple[str, datetime]:
-        """A presigned URL of the image, and when it expires.
+    def download_url(self, image: Image, now: datetime, *, attachment: bool = False) -> tuple[str, datetime]:
+        """A presigned URL of the image, to be shown or as an attachment, and when it expires.
 
         Time is cut into slots of half the lifetime and the URL is signed as of the slot's start:
         within a slot it is the same string, so that browsers and CDNs can cache what is behind
@@ -251,7 +251,7 @@ class ImageStorageService:
             signed_at=signed_at,
             expires_in_seconds=self._url_seconds,
             response_cache_control=_CACHE_CONTROL,
-            response_content_disposition=_short_disposition(image.filename),
+            response_content_disposition=_short_disposition("attachment" if attachment else "inline", image.filename),
             response_content_type=image.content_type,
         )
         return url, signed_at + timedelta(seconds=self._url_seconds)
@@ -276,13 +276,13 @@ class ImageStorageService:
             self._factory.s3().head_bucket(Bucket=self._bucket)
 
 
-def _short_disposition(filename: str) -> str:
+def _short_disposition(kind: str, filename: str) -> str:
     """For the object itself, whose system metadata may hold 2 KB, and for URLs to it.
 
     Amazon S3 User Guide, "Working with object metadata".
     """
-    value = content_disposition("inline", filename)
-    return value if len(value) <= 1024 else "inline"
+    value = content_disposition(kind, filename)
+    return value if len(value) <= 1024 else kind
 
 
 def content_disposition(kind: str, filename: str) -> str:

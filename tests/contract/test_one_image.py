@@ -297,3 +297,20 @@ def test_many_are_deleted_at_once_each_with_its_outcome(api: httpx.Client, stran
 )
 def test_a_bad_batch_is_refused(api: httpx.Client, body: Any, field: str) -> None:
     assert_problem(api.post(f"{IMAGES}/batch-delete", json=body), 400, "invalid_request", field)
+
+
+def test_a_redirect_keeps_the_wish_for_an_attachment(api: httpx.Client) -> None:
+    path = f"{IMAGES}/{upload(api)['image_id']}"
+    shown = api.get(path, params={"redirect": "true"}).headers["Location"]
+    attached = api.get(path, params={"redirect": "true", "download": "true"}).headers["Location"]
+    assert "response-content-disposition=inline" in shown
+    assert "response-content-disposition=attachment" in attached
+    assert_problem(api.get(path, params={"redirect": "true", "encoding": "base64"}), 400, "invalid_request", "")
+
+
+def test_whose_image_it_is_matters_before_what_is_wrong_with_an_edit(api: httpx.Client, stranger: httpx.Client) -> None:
+    path = f"{IMAGES}/{upload(api)['image_id']}"
+    for body in ({"colour": "red"}, {"title": 1}, {}):
+        assert_problem(stranger.patch(path, json=body), 403, "not_owner")
+    assert_problem(stranger.patch(path, content=b"{", headers={"Content-Type": "application/json"}), 403, "not_owner")
+    assert_problem(api.patch(path, json={"colour": "red"}), 400, "invalid_request", "colour")

@@ -333,3 +333,24 @@ def test_odd_user_ids_have_their_own_images(connect: Connect, user: str) -> None
         assert image["user_id"] == odd
         assert api.get(f"{IMAGES}/{image['image_id']}").content == picture()
         assert [found["image_id"] for found in api.get(IMAGES).json()["images"]] == [image["image_id"]]
+
+
+@pytest.mark.parametrize("query", ["title=Lost", "colour=red"])
+def test_a_query_beside_a_form_or_json_is_refused_and_not_ignored(api: httpx.Client, query: str) -> None:
+    field = query.partition("=")[0]
+    form = api.post(f"{IMAGES}?{query}", files={"file": ("a.jpg", picture())})
+    json_body = {"image_data": base64_text(picture())}
+    assert_problem(form, 400, "invalid_request", field)
+    assert_problem(api.post(f"{IMAGES}?{query}", json=json_body), 400, "invalid_request", field)
+
+
+def test_a_file_in_another_field_is_a_missing_file(api: httpx.Client) -> None:
+    answer = api.post(IMAGES, files={"image": ("a.jpg", picture())})
+    assert_problem(answer, 400, "invalid_request", "file")
+
+
+def test_each_digest_that_is_sent_must_fit(api: httpx.Client) -> None:
+    good, bad = sha256_base64(picture()), sha256_base64(b"other")
+    for first, second in ((good, bad), (bad, good)):
+        headers = {"Content-Type": "image/jpeg", "Repr-Digest": f"sha-256=:{first}:, sha-256=:{second}:"}
+        assert_problem(api.post(IMAGES, content=picture(), headers=headers), 400, "checksum_mismatch")
