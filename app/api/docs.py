@@ -22,7 +22,9 @@ _CONTENT_SECURITY_POLICY = (
 
 
 @blueprint.get("/openapi.json")
-@operation(Operation(summary="This document", answers={200: Answer(description="OpenAPI 3.1")}, identified=False))
+@operation(
+    Operation(summary="This document", answers={200: Answer(description="OpenAPI 3.1", is_json=True)}, identified=False)
+)
 def openapi() -> Response:
     return Response(orjson.dumps(openapi_document(current_app)), mimetype="application/json")
 

@@ -52,6 +52,7 @@ _DOWNLOAD_HEADERS = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposit
         query="upload_fields",
         uploads=True,
         creates=True,
+        reads_headers=("Repr-Digest", "Content-Digest", "X-Amz-Checksum-Sha256"),
         failures=(
             errors.IncompleteBody,
             errors.ChecksumMismatch,
@@ -120,6 +121,14 @@ def list_images() -> Response:
             304: Answer(description="The client has it already", headers=("ETag",)),
         },
         query=DownloadQuery,
+        reads_headers=(
+            "Range",
+            "If-Range",
+            "If-Match",
+            "If-None-Match",
+            "If-Modified-Since",
+            "If-Unmodified-Since",
+        ),
         failures=(*_ONE_IMAGE, errors.PreconditionFailed, errors.RangeNotSatisfiable),
     )
 )
@@ -165,6 +174,7 @@ def metadata(image_id: str) -> Response:
         summary="Edit title, description, location or tags",
         answers={200: Answer(description="The image as it is now", model=ImageResource, headers=("ETag",))},
         body="image_edit",
+        reads_headers=("If-Match",),
         failures=(*_ONE_IMAGE, *_JSON_BODY, errors.PreconditionFailed),
     )
 )
@@ -185,6 +195,7 @@ def edit(image_id: str) -> Response:
     Operation(
         summary="Delete an image",
         answers={200: Answer(description="It is gone", model=Deleted)},
+        reads_headers=("If-Match",),
         failures=(*_ONE_IMAGE, errors.PreconditionFailed),
     )
 )

@@ -151,6 +151,8 @@ class _Document:
     def _answer(self, method: str, answer: Answer) -> Json:
         described: Json = {"description": answer.description}
         content: Json = {}
+        if answer.is_json:
+            content["application/json"] = {"schema": {"type": "object"}}
         if answer.model is not None:
             content["application/json"] = {"schema": self._reference(answer.model, "serialization")}
         if answer.image:
@@ -176,16 +178,19 @@ def _path_parameters(rule: Rule) -> list[Json]:
 
 
 def _header_parameters(contract: Operation) -> list[Json]:
-    if not contract.creates:
-        return []
-    return [
-        {
-            "name": IDEMPOTENCY_HEADER,
-            "in": "header",
-            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-            "description": "the same key with the same request makes one thing and gives one answer, for 24 hours",
-        }
+    parameters: list[Json] = [
+        {"name": name, "in": "header", "schema": {"type": "string"}} for name in contract.reads_headers
     ]
+    if contract.creates:
+        parameters.append(
+            {
+                "name": IDEMPOTENCY_HEADER,
+                "in": "header",
+                "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                "description": "the same key with the same request makes one thing and gives one answer, for 24 hours",
+            }
+        )
+    return parameters
 
 
 def _without_null(schema: Json) -> Json:

@@ -17,6 +17,8 @@ class Answer:
 
     description: str
     model: type[BaseModel] | None = None
+    is_json: bool = False
+    """Whether it is JSON that no model describes."""
     image: bool = False
     headers: Sequence[str] = ()
 
@@ -29,6 +31,8 @@ class Operation:
     answers: Mapping[int, Answer]
     query: str | type[BaseModel] | None = None
     body: str | type[BaseModel] | None = None
+    reads_headers: Sequence[str] = ()
+    """Request headers that matter, beside those of every request."""
     uploads: bool = False
     """Whether the body is an image, in any of the three forms."""
     creates: bool = False
