@@ -14,6 +14,7 @@ from app.models import ContentType
 QUALITIES = (50, 65, 80, 90)
 """What a quality between 1 and 100 is rounded up to; more than the last is the last."""
 
+_DEFAULT_WIDTH = 256
 _AVIF_AUTO_PIXELS = 1024 * 1024  # beyond, encoding takes longer than scaling did (docs/adr/0012-variants.md)
 _NAME = re.compile(
     r"([1-9][0-9]{0,4})?x([1-9][0-9]{0,4})?-(contain|cover-center|cover-attention)-q([1-9][0-9]?)\.([a-z]{3,4})"
@@ -46,6 +47,10 @@ class VariantFormat(StrEnum):
     @property
     def media_type(self) -> str:
         return f"image/{self}"
+
+    @property
+    def extension(self) -> str:
+        return "jpg" if self is VariantFormat.JPEG else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,11 @@ class VariantSpec:
     @property
     def _cuts(self) -> bool:
         return self.fit is Fit.COVER and self.width is not None and self.height is not None
+
+
+def default_spec(sizes: Sequence[int]) -> VariantSpec:
+    """What is shown where nobody says: at most 256 pixels wide, or the next size that there is."""
+    return VariantSpec(width=rounded_up(_DEFAULT_WIDTH, sizes))
 
 
 def covering(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:

@@ -18,6 +18,8 @@ class Answer:
     description: str
     model: type[BaseModel] | None = None
     image: bool = False
+    media_types: Sequence[str] = ()
+    """Of bytes that are no stored image."""
     headers: Sequence[str] = ()
 
 
