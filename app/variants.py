@@ -23,7 +23,7 @@ _PLAIN = ("srgb", "b-w")
 # What is sRGB already is most of what comes with a profile, and converting it costs more than all the rest.
 _SRGB_NAMES = tuple("sRGB IEC61966-2.1".encode(coding) for coding in ("ascii", "utf-16-be"))
 # Numbers at which the encoders look about alike: AVIF needs less than the others.
-_AVIF_QUALITY = {50: 35, 65: 48, 80: 60, 90: 75}
+_AVIF_QUALITY = {50: 45, 65: 55, 80: 65, 90: 80}
 
 
 def render(data: Bytes, renditions: Sequence[Rendition]) -> list[bytes]:

@@ -9,7 +9,7 @@ at, what looks wrong is read again consistently, and each write has the conditio
 import itertools
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -320,14 +320,14 @@ class Audit:
 
         return _Problem(Kind.ORPHAN, user_id, image_id, "a record only", _Remedy.REPAIR, "delete it", remove)
 
-    def _variant_findings(self, rows: Mapping[str, Image], named: tuple[StoredObject, str | None]) -> Sequence[Finding]:
+    def _variant_findings(self, rows: Mapping[str, Image], named: tuple[StoredObject, str | None]) -> list[Finding]:
         """A variant of no image. Its key does not say whose it was, so only an audit of everybody's finds it.
 
         It is deleted also where only the row was lost: it will be made again when somebody asks for it.
         """
         stored, image_id = named
         if image_id is not None and (image_id in rows or self._orders.user_id is not None):
-            return ()
+            return []
         if image_id is None:
             problem = _Problem(Kind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
         else:
