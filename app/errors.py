@@ -72,6 +72,11 @@ class NotOwner(ServiceError):
     default_detail = "This image belongs to another user."
 
 
+class InvalidLink(ServiceError):
+    code = "invalid_link"
+    default_detail = "The link was altered, or is not one of this service. Take the one that the image has now."
+
+
 class ImageNotFound(ServiceError):
     code = "image_not_found"
     default_detail = "There is no such image."

@@ -78,7 +78,7 @@ def inspect(data: Bytes, *, max_pixels: int) -> ImageFacts:
             pass  # libvips refuses one when as much as its last byte is missing
     if not whole:
         raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
-    _configure_libvips()
+    configure_libvips()
     try:
         image = _open(data, content_type)
         facts = _facts(image, content_type, screen)
@@ -146,7 +146,7 @@ def _header(image: pyvips.Image, name: str) -> int:
     return int(image.get(name)) if image.get_typeof(name) else 1
 
 
-def _configure_libvips() -> None:
+def configure_libvips() -> None:
     """Once per process: see `_restrict_libvips`. Nobody decodes before it is done."""
     with _configuring:
         _restrict_libvips()

@@ -17,6 +17,7 @@ Clock = Callable[[], datetime]
 _USER_ID = re.compile(r"[A-Za-z0-9._\-@:+=|]{1,128}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OBJECT_KEY = re.compile(rf"(?:images|uploads)/([^/]+)/({_IMAGE_ID.pattern})\.[a-z]+")
+_VARIANT_KEY = re.compile(rf"variants/({_IMAGE_ID.pattern})/[0-9a-z.-]+")
 _RECORD_KEY = re.compile(rf"records/([^/]+)/({_IMAGE_ID.pattern})\.json")
 # RFC 3339 section 5.6, with the time of day optional; a query string turns the "+" of an offset into a space.
 _TIMESTAMP = re.compile(
@@ -270,6 +271,17 @@ def parsed_object_key(key: str) -> tuple[str, str] | None:
 def parsed_record_key(key: str) -> tuple[str, str] | None:
     """The user and the image that a key names, or None where it is no key of a record."""
     return _named(_RECORD_KEY.fullmatch(key))
+
+
+def variant_prefix(image_id: str) -> str:
+    """What the keys of all variants of an image begin with, and no other's."""
+    return f"variants/{image_id}/"
+
+
+def parsed_variant_key(key: str) -> str | None:
+    """The image that a key names, or None where it is no key of a variant."""
+    match = _VARIANT_KEY.fullmatch(key)
+    return match[1] if match else None
 
 
 def _named(match: re.Match[str] | None) -> tuple[str, str] | None:

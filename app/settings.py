@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.variant_specs import VariantSpec, parsed_preset
+
 LOCAL_STAGE = "local"
 PRODUCTION_STAGE = "production"
 
@@ -35,9 +37,20 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(values)))
+
+
+def _preset(value: str) -> str:
+    parsed_preset(value)
+    return value
+
+
 Url = Annotated[str, AfterValidator(_url_without_slash)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=8192)]
+Preset = Annotated[str, AfterValidator(_preset)]
 
 
 class Settings(BaseModel):
@@ -63,8 +76,19 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(
             min_length=32,
-            description="signs cursors, at least 32 characters; empty: made and kept in DATA_DIR by ./startup.sh",
+            description="signs cursors and links, at least 32 characters; empty: ./startup.sh makes one in DATA_DIR",
         ),
+    ] = None
+    previous_secret_key: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=32,
+            description="the SECRET_KEY before this one: what it has signed stays good while this is set",
+        ),
+    ] = None
+    public_url: Annotated[
+        Url | None,
+        Field(description="where clients reach this service; empty: thumbnail_url is a path from the root"),
     ] = None
 
     aws_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="region of bucket, table and queue")] = (
@@ -131,6 +155,20 @@ class Settings(BaseModel):
     download_url_seconds: Annotated[
         int, Field(ge=60, le=604_800, description="lifetime of presigned download URLs, at most 7 days")
     ] = 3600
+    thumbnail_url_seconds: Annotated[
+        int, Field(ge=60, le=31_536_000, description="lifetime of links to variants, at most a year")
+    ] = 86_400
+    variant_sizes: Annotated[
+        tuple[Side, ...],
+        BeforeValidator(_split),
+        AfterValidator(_ascending),
+        Field(min_length=1, description="widths and heights of variants in pixels; others are rounded up to these"),
+    ] = (64, 128, 256, 512, 1024, 2048)
+    variant_presets: Annotated[
+        tuple[Preset, ...],
+        BeforeValidator(_split),
+        Field(description="variants with names and exact sizes: name=WIDTHxHEIGHT-contain, -cover, -cover-attention"),
+    ] = ("avatar=128x128-cover", "card=512x512-contain")
     upload_url_seconds: Annotated[
         int, Field(ge=1, le=604_800, description="lifetime of presigned uploads, at most 7 days")
     ] = 3600
@@ -163,6 +201,16 @@ class Settings(BaseModel):
                 token.get_secret_value() if token else None,
             )
         return ("test", "test", None) if self.endpoint_url else None
+
+    @property
+    def presets(self) -> dict[str, VariantSpec]:
+        """The variants that have names."""
+        return dict(map(parsed_preset, self.variant_presets))
+
+    @property
+    def signing_secrets(self) -> tuple[str, ...]:
+        """The secret that signs, and the one before it if that is still good."""
+        return tuple(key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key)
 
     @property
     def keeps_records(self) -> bool:
@@ -226,4 +274,4 @@ def _sentence(message: str) -> str:
 def _as_text(value: object) -> str:
     if value is None:
         return ""
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

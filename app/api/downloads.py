@@ -15,7 +15,7 @@ from app.services.storage import content_disposition
 # Section 14.1.2: from one byte to another or to the end, or the last so many.
 _ONE_RANGE = re.compile(r"bytes=(?:([0-9]{1,1000})-([0-9]{0,1000})|-([0-9]{1,1000}))", re.IGNORECASE)
 # Bytes that a user uploaded run nothing, whatever a browser takes them for.
-_CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox"
+CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox"
 
 
 def image_response(request: Request, image: Image, images: ImageService, *, attachment: bool) -> Response:
@@ -38,7 +38,7 @@ def image_response(request: Request, image: Image, images: ImageService, *, atta
             "attachment" if attachment else "inline", image.filename
         )
         response.headers["Accept-Ranges"] = "bytes"
-        response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["ETag"] = f'"{_etag(image)}"'
     response.headers["Last-Modified"] = http_date(changed_at)
     response.headers["Cache-Control"] = "private, no-cache"

@@ -7,6 +7,7 @@ from app.api.operations import Answer, Operation, operation
 from app.api.presenting import json_response
 from app.api.response_models import Health, Limits, Readiness
 from app.models import ContentType
+from app.variant_specs import QUALITIES, VariantFormat
 
 blueprint = Blueprint("health", __name__)
 
@@ -65,6 +66,10 @@ def limits() -> Response:
             max_tag_length=settings.max_tag_length,
             default_list_limit=settings.default_list_limit,
             max_list_limit=settings.max_list_limit,
+            variant_sizes=list(settings.variant_sizes),
+            variant_qualities=list(QUALITIES),
+            variant_formats=list(VariantFormat),
+            variant_presets=list(settings.presets),
             upload_routes=["multipart", "raw", "base64", "presigned-put", "presigned-post"],
         )
     )

@@ -16,7 +16,7 @@ from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import TAGS, Model, parse, query_values
 from app.api.presenting import image_resource, json_response, version_etag
-from app.api.request_models import BatchDelete, DownloadQuery, NoQuery
+from app.api.request_models import BatchDelete, DownloadQuery, MetadataQuery, NoQuery
 from app.api.response_models import (
     Base64Download,
     BatchDeleteResult,
@@ -92,7 +92,7 @@ def list_images() -> Response:
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
     response = json_response(
         ImageList(
-            images=[image_resource(image) for image in page.images],
+            images=[image_resource(image, with_srcset=query.srcset) for image in page.images],
             count=len(page.images),
             next_cursor=page.next_cursor,
             plan=Plan.of(page.cost) if query.explain else None,
@@ -159,12 +159,13 @@ def download(image_id: str) -> Response:
     Operation(
         summary="Show what is known about an image",
         answers={200: Answer(description="The image", model=ImageResource, headers=("ETag",))},
+        query=MetadataQuery,
         failures=_ONE_IMAGE,
     )
 )
 def metadata(image_id: str) -> Response:
-    _query(NoQuery)
-    return _image_answer(context().services.images.describe(caller(), image_id))
+    query = _query(MetadataQuery)
+    return _image_answer(context().services.images.describe(caller(), image_id), with_srcset=query.srcset)
 
 
 @blueprint.put("/<image_id:image_id>")
@@ -229,7 +230,7 @@ def _query(model: type[Model]) -> Model:
     return parse(model, query_values(request.query_string))
 
 
-def _image_answer(image: Image) -> Response:
-    response = json_response(image_resource(image))
+def _image_answer(image: Image, *, with_srcset: bool = False) -> Response:
+    response = json_response(image_resource(image, with_srcset=with_srcset))
     response.headers["ETag"] = version_etag(image)
     return response

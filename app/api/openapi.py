@@ -27,6 +27,7 @@ Mode = Literal["validation", "serialization"]
 
 VERSION = "1.0.0"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_PATH_FORMATS: dict[str, Json] = {"image_id": {"format": "uuid"}}
 _UPLOAD_FORM = "UploadForm"
 _BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
 _SHARED_FAILURES = (errors.InvalidRequest, errors.MissingUser, errors.InvalidUser, errors.BackendUnavailable)
@@ -82,7 +83,7 @@ class _Document:
             method.lower(): self._operation(rule, method, contract)
             for method in sorted(_METHODS & (rule.methods or set()))
             # Flask answers HEAD wherever it answers GET; it is worth a word where the headers say something.
-            if method != "HEAD" or any(answer.image for answer in contract.answers.values())
+            if method != "HEAD" or any(answer.image or answer.media_types for answer in contract.answers.values())
         }
 
     def _operation(self, rule: Rule, method: str, contract: Operation) -> Json:
@@ -115,9 +116,13 @@ class _Document:
     def _query_parameters(self, contract: Operation) -> Iterator[Json]:
         if contract.query is None:
             return
-        for name, schema in self._model(contract.query).model_json_schema()["properties"].items():
+        described = self._model(contract.query).model_json_schema()
+        required = described.get("required", ())
+        for name, schema in described["properties"].items():
             plain = _without_null(schema)
             parameter = {"name": name, "in": "query", "schema": plain}
+            if name in required:
+                parameter["required"] = True
             if contract.uploads:
                 parameter["description"] = "for raw bytes; the other forms carry it in the body"
             elif description := plain.pop("description", None):
@@ -157,6 +162,7 @@ class _Document:
             content["application/json"] = {"schema": self._reference(answer.model, "serialization")}
         if answer.image:
             content |= dict.fromkeys((kind.value for kind in ContentType), _BYTES)
+        content |= dict.fromkeys(answer.media_types, _BYTES)
         if content and method != "HEAD":
             described["content"] = content
         if answer.headers:
@@ -172,7 +178,7 @@ def _kinds(contract: Operation) -> Iterable[Kind]:
 
 def _path_parameters(rule: Rule) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"} | _PATH_FORMATS.get(name, {})}
         for name in sorted(rule.arguments)
     ]
 

@@ -20,6 +20,8 @@ class Answer:
     is_json: bool = False
     """Whether it is JSON that no model describes."""
     image: bool = False
+    media_types: Sequence[str] = ()
+    """Of bytes that are no stored image."""
     headers: Sequence[str] = ()
 
 

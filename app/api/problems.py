@@ -34,6 +34,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.ChecksumMismatch: 400,
     errors.MissingUser: 401,
     errors.NotOwner: 403,
+    errors.InvalidLink: 403,
     errors.ImageNotFound: 404,
     errors.IdempotencyConflict: 409,
     errors.RequestInProgress: 409,

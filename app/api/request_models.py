@@ -5,8 +5,8 @@ They depend on the settings (how long may a title be?), so they are made per app
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -38,6 +38,7 @@ from app.models import (
     search_words,
 )
 from app.settings import Settings
+from app.variant_specs import QUALITIES, Crop, Fit, VariantFormat, VariantSpec, default_spec, rounded_up
 
 _MAX_WANTED_TAGS = 20
 _MAX_WANTED_WORDS = 10
@@ -100,6 +101,15 @@ def _plain_number(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
         raise PydanticCustomError("number", "must be a whole number in plain digits")
     return value
+
+
+def _one_of(names: Collection[str]) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if name not in names:
+            raise PydanticCustomError("name", "must be one of: {names}", {"names": ", ".join(names)})
+        return name
+
+    return check
 
 
 def _with_words(text: str) -> str:
@@ -229,6 +239,7 @@ class ListQuery(Request):
     limit: int
     cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None
     explain: Annotated[bool, Field(description="show how the images were found, and what it cost")] = False
+    srcset: Annotated[bool, Field(description="show links to all sizes, as <img srcset> takes them")] = False
 
     def filter(self) -> ImageFilter:
         ascending = self.order == "asc" or (self.order is None and self.title_prefix is not None)
@@ -272,6 +283,65 @@ class DownloadQuery(Request):
         return self
 
 
+class ThumbnailQuery(Request):
+    """Which variant of an image."""
+
+    width: Annotated[int | None, BeforeValidator(_plain_number)] = None
+    height: Annotated[int | None, BeforeValidator(_plain_number)] = None
+    fit: Annotated[
+        Literal["contain", "cover"] | None,
+        Field(description="contain (default): whole inside of width and height; cover: filling both, the rest cut off"),
+    ] = None
+    crop: Annotated[
+        Literal["center", "attention"] | None,
+        Field(description="what cover keeps: the middle (default), or what draws the eye"),
+    ] = None
+    format: Annotated[
+        Literal["auto", "jpeg", "webp", "avif", "png"],
+        Field(description="auto: what the Accept header names; only webp keeps an animation moving"),
+    ] = "auto"
+    quality: Annotated[
+        int,
+        BeforeValidator(_plain_number),
+        Field(ge=1, le=100, description="rounded up to 50, 65, 80 or 90; PNG has none"),
+    ] = 80
+    preset: str | None = None
+
+    def spec(self, settings: Settings) -> VariantSpec:
+        """The variant, with sizes and quality on their steps. Raises InvalidRequest for a preset beside sizes."""
+        twice = self.model_fields_set & {"width", "height", "fit", "crop"}
+        if self.preset is None:
+            sizes = settings.variant_sizes
+            spec = default_spec(sizes)
+            if self.width or self.height:
+                spec = VariantSpec(
+                    width=rounded_up(self.width, sizes) if self.width else None,
+                    height=rounded_up(self.height, sizes) if self.height else None,
+                    fit=Fit(self.fit or Fit.CONTAIN),
+                    crop=Crop(self.crop or Crop.CENTER),
+                )
+        elif twice:
+            raise InvalidRequest(errors=[FieldError(name, "goes without a preset") for name in sorted(twice)])
+        else:
+            spec = settings.presets[self.preset]
+        chosen = None if self.format == "auto" else VariantFormat(self.format)
+        return replace(spec, format=chosen, quality=rounded_up(self.quality, QUALITIES))
+
+
+class LinkQuery(Request):
+    """The signed part of a link."""
+
+    v: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    expires: Annotated[int, BeforeValidator(_plain_number), Field(description="seconds since 1970")]
+    signature: Annotated[str, StringConstraints(max_length=64)]
+
+
+class MetadataQuery(Request):
+    """What to show of an image."""
+
+    srcset: Annotated[bool, Field(description="show links to all sizes, as <img srcset> takes them")] = False
+
+
 class NoQuery(Request):
     """No parameters."""
 
@@ -290,6 +360,7 @@ class RequestModels:
     upload_announcement: type[UploadAnnouncement]
     list_query: type[ListQuery]
     tags_query: type[TagsQuery]
+    thumbnail_query: type[ThumbnailQuery]
 
 
 def request_models(settings: Settings) -> RequestModels:
@@ -325,6 +396,17 @@ def request_models(settings: Settings) -> RequestModels:
         ],
         settings.default_list_limit,
     )
+    side: Any = (
+        Annotated[
+            Annotated[int, Field(ge=1, le=settings.variant_sizes[-1])] | None,
+            BeforeValidator(_plain_number),
+            Field(description="pixels, rounded up to one of variant_sizes in /limits"),
+        ],
+        None,
+    )
+    preset: Any = Annotated[
+        str, AfterValidator(_one_of(settings.presets)), Field(json_schema_extra={"enum": list(settings.presets)})
+    ]
     upload_fields = create_model("UploadFields", __base__=UploadFields, **texts_with_name)
     metadata: Any = (upload_fields | None, None)
     return RequestModels(
@@ -339,4 +421,7 @@ def request_models(settings: Settings) -> RequestModels:
         ),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
         tags_query=create_model("TagsQuery", __base__=TagsQuery, limit=limit),
+        thumbnail_query=create_model(
+            "ThumbnailQuery", __base__=ThumbnailQuery, width=side, height=side, preset=(preset | None, None)
+        ),
     )

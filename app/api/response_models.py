@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, UploadMethod, rfc3339
 from app.services.presign import PresignedUpload
+from app.variant_specs import VariantFormat
 
 
 class Response(BaseModel):
@@ -46,13 +47,31 @@ class ImageResource(Response):
     version: int
     download_url: Annotated[str | None, Field(description="presigned; needs no identity")]
     url_expires_at: str | None
+    thumbnail_url: Annotated[
+        str | None,
+        Field(
+            description="a variant at most 256 pixels wide, for an <img>: signed, needs no identity; "
+            "a path from this service's root, unless PUBLIC_URL is set"
+        ),
+    ]
+    srcset: Annotated[
+        str | None,
+        Field(description="only with srcset=true: the sizes there are", exclude_if=lambda srcset: srcset is None),
+    ] = None
     rejection: Annotated[
         Reason | None, Field(description="only where the status is REJECTED", exclude_if=lambda reason: reason is None)
     ] = None
 
     @classmethod
-    def of(cls, image: Image, download: tuple[str, datetime] | None) -> "ImageResource":
-        """`download` is the presigned URL and when it expires; None while there are no bytes to give."""
+    def of(
+        cls,
+        image: Image,
+        *,
+        download: tuple[str, datetime] | None = None,
+        thumbnail_url: str | None = None,
+        srcset: str | None = None,
+    ) -> "ImageResource":
+        """`download` is the presigned URL and when it expires; there are no URLs while there are no bytes to give."""
         assert image.status is not Status.DELETING  # nobody is shown those
         uploaded = image.status is Status.UPLOADED
         url, expires_at = download or (None, None)
@@ -76,6 +95,8 @@ class ImageResource(Response):
             version=image.version,
             download_url=url,
             url_expires_at=rfc3339(expires_at) if expires_at else None,
+            thumbnail_url=thumbnail_url,
+            srcset=srcset,
             rejection=Reason(code=image.rejection.code, detail=image.rejection.detail) if image.rejection else None,
         )
 
@@ -187,6 +208,10 @@ class Limits(Response):
     max_tag_length: int
     default_list_limit: int
     max_list_limit: int
+    variant_sizes: Annotated[list[int], Field(description="pixels; widths and heights are rounded up to these")]
+    variant_qualities: Annotated[list[int], Field(description="qualities are rounded up to these")]
+    variant_formats: list[VariantFormat]
+    variant_presets: list[str]
     upload_routes: Annotated[
         list[Literal["multipart", "raw", "base64", "presigned-put", "presigned-post"]],
         Field(description="the forms in which images can be uploaded; the presigned ones by way of /uploads"),

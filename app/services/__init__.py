@@ -14,10 +14,12 @@ from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
+from app.services.links import LinkSigner
 from app.services.metadata import ImageMetadataService
 from app.services.queue import UploadQueue
 from app.services.storage import ImageStorageService
 from app.services.uploads import DirectUploadService
+from app.services.variants import VariantService
 from app.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ class Services:
     queue: UploadQueue
     images: ImageService
     uploads: DirectUploadService
+    variants: VariantService
+    links: LinkSigner
     clock: Clock
 
     def failing_stores(self) -> list[str]:
@@ -63,8 +67,17 @@ def build_services(
     factory = AWSClientFactory(settings)
     storage = ImageStorageService(factory, settings)
     metadata = ImageMetadataService(factory, settings)
-    cursors = CursorSigner(settings.secret_key.get_secret_value())
+    cursors = CursorSigner(*settings.signing_secrets)
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
     images = ImageService(storage, metadata, keys, cursors, settings, clock=clock)
     uploads = DirectUploadService(storage, metadata, keys, images, settings, clock=clock)
-    return Services(storage, metadata, UploadQueue(factory, settings), images, uploads, clock)
+    return Services(
+        storage=storage,
+        metadata=metadata,
+        queue=UploadQueue(factory, settings),
+        images=images,
+        uploads=uploads,
+        variants=VariantService(storage, metadata),
+        links=LinkSigner(*settings.signing_secrets, lifetime_seconds=settings.thumbnail_url_seconds),
+        clock=clock,
+    )

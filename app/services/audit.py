@@ -27,6 +27,7 @@ from app.models import (
     final_key,
     parsed_object_key,
     parsed_record_key,
+    parsed_variant_key,
     record_key,
     user_prefix,
 )
@@ -146,6 +147,11 @@ class Audit:
                     rows = self._metadata.images({names[1] for names in named.values() if names})
                     checks = pool.map(partial(self._object_findings, look, rows), named.items())
                     yield _step(Pass.OBJECTS, len(page), checks)
+            for page in self._storage.objects("variants/"):
+                variants = {it: parsed_variant_key(it.key) for it in page if self._is_due(it.stored_at)}
+                rows = self._metadata.images({image_id for image_id in variants.values() if image_id})
+                checks = pool.map(partial(self._variant_findings, rows), variants.items())
+                yield _step(Pass.OBJECTS, len(page), checks)
             for postings in self._metadata.scan_postings(user_id=self._orders.user_id):
                 yield _step(Pass.POSTINGS, len(postings), [self._posting_findings(postings)])
 
@@ -313,6 +319,21 @@ class Audit:
             self._remove_rowless(stored.key, image_id)
 
         return _Problem(Kind.ORPHAN, user_id, image_id, "a record only", _Remedy.REPAIR, "delete it", remove)
+
+    def _variant_findings(self, rows: Mapping[str, Image], named: tuple[StoredObject, str | None]) -> list[Finding]:
+        """A variant of no image. Its key does not say whose it was, so only an audit of everybody's finds it.
+
+        It is deleted also where only the row was lost: it will be made again when somebody asks for it.
+        """
+        stored, image_id = named
+        if image_id is not None and (image_id in rows or self._orders.user_id is not None):
+            return []
+        if image_id is None:
+            problem = _Problem(Kind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
+        else:
+            remove = partial(self._remove_rowless, stored.key, image_id)
+            problem = _Problem(Kind.ORPHAN, None, image_id, "a variant only", _Remedy.REPAIR, "delete it", remove)
+        return list(self._settled(problem))
 
     def _has_object(self, user_id: str, image_id: str) -> bool:
         return any(self._storage.objects(f"{user_prefix('images', user_id)}{image_id}."))

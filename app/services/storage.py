@@ -11,7 +11,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from app.errors import ImageNotFound
-from app.models import Image, UploadMethod, final_key, record_key
+from app.models import Image, UploadMethod, final_key, record_key, variant_prefix
 from app.services.aws import AWSClientFactory, error_code, translated
 from app.services.presign import ExpectedObject, PresignedUpload, Presigner
 from app.services.records import Record, from_record, to_record
@@ -138,7 +138,8 @@ class ImageStorageService:
     def delete(self, images: Iterable[Image]) -> set[str]:
         """Delete all that lies in the bucket of these images. Returns the ids of those that are gone.
 
-        S3 answers 200 and names inside what it could not delete, so the answer is read.
+        S3 answers 200 and names inside what it could not delete, so the answer is read. Which
+        variants were made is written nowhere but in the bucket, so that is asked for each image.
         """
         owners = {
             key: image.image_id
@@ -147,6 +148,7 @@ class ImageStorageService:
                 image.object_key,
                 final_key(image),
                 record_key(image.user_id, image.image_id),
+                *self._variant_keys(image.image_id),
             )  # often the first two are one
         }
         keys, failed = list(owners), set()
@@ -160,6 +162,42 @@ class ImageStorageService:
                 log.warning("object not deleted", extra={"image_id": owners[error["Key"]], "code": error.get("Code")})
                 failed.add(owners[error["Key"]])
         return set(owners.values()) - failed
+
+    def _variant_keys(self, image_id: str) -> Iterator[str]:
+        for page in self.objects(variant_prefix(image_id)):
+            yield from (stored.key for stored in page)
+
+    def delete_variants(self, image_id: str) -> None:
+        """Delete what variants there are of an image."""
+        for key in self._variant_keys(image_id):
+            self.delete_object(key)
+
+    def variant(self, image_id: str, name: str) -> bytes | None:
+        """The variant of this name; None where it was not made yet."""
+        with translated("s3"):
+            try:
+                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=variant_prefix(image_id) + name)
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                return None
+            return answer["Body"].read()
+
+    def put_variant(self, image_id: str, name: str, data: bytes, media_type: str) -> None:
+        """Store a variant. Raises ObjectExists where it was made meanwhile; that one stays."""
+        with translated("s3"):
+            try:
+                self._factory.s3().put_object(
+                    Bucket=self._bucket,
+                    Key=variant_prefix(image_id) + name,
+                    Body=data,
+                    ContentType=media_type,
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                if error_code(error) not in _CONDITION_FAILED:
+                    raise
+                raise ObjectExists from error
 
     def delete_object(self, key: str) -> None:
         """Delete what lies at this one key, if anything does."""

@@ -1,0 +1,100 @@
+"""Variants of images: for their owner by parameters, for an <img> by signed links."""
+
+from flask import Blueprint, Request, Response, request
+
+from app import errors
+from app.api.auth import caller, identify
+from app.api.context import context
+from app.api.downloads import CONTENT_SECURITY_POLICY
+from app.api.negotiation import accepted_format
+from app.api.operations import Answer, Operation, operation
+from app.api.parsing import parse, query_values
+from app.api.presenting import LINKS
+from app.api.request_models import LinkQuery
+from app.models import Image
+from app.services.links import Link
+from app.services.storage import content_disposition
+from app.services.variants import variant_etag
+from app.variant_specs import VariantFormat, VariantSpec, automatic_formats, parsed_spec
+
+blueprint = Blueprint("thumbnails", __name__, url_prefix="/api/v1/images")
+blueprint.before_request(identify)
+links = Blueprint("links", __name__, url_prefix=LINKS)
+
+_MEDIA_TYPES = tuple(one.media_type for one in VariantFormat)
+_HEADERS = ("ETag", "Content-Disposition", "Cache-Control", "Vary")
+_ANSWERS = {
+    200: Answer(description="The variant", media_types=_MEDIA_TYPES, headers=_HEADERS),
+    304: Answer(description="The client has it already", headers=("ETag", "Cache-Control", "Vary")),
+}
+
+
+@blueprint.get("/<image_id:image_id>/thumbnail")
+@operation(
+    Operation(
+        summary="Show an image smaller, in a format that the client takes",
+        answers=_ANSWERS,
+        query="thumbnail_query",
+        failures=(errors.NotOwner, errors.ImageNotFound, errors.InvalidImage),
+    )
+)
+def thumbnail(image_id: str) -> Response:
+    scope = context()
+    query = parse(scope.models.thumbnail_query, query_values(request.query_string))
+    spec = query.spec(scope.settings)
+    image = scope.services.images.get(caller(), image_id)
+    return _variant_response(request, image, spec, cache_control="private, no-cache")
+
+
+@links.get("/<image_id:image_id>/<spec_name>")
+@operation(
+    Operation(
+        summary="Show what a thumbnail_url or a srcset points to; needs no identity",
+        answers=_ANSWERS,
+        query=LinkQuery,
+        failures=(
+            errors.InvalidRequest,
+            errors.InvalidLink,
+            errors.ImageNotFound,
+            errors.InvalidImage,
+            errors.BackendUnavailable,
+        ),
+        identified=False,
+    )
+)
+def linked_thumbnail(image_id: str, spec_name: str) -> Response:
+    services = context().services
+    query = parse(LinkQuery, query_values(request.query_string))
+    now = services.clock()
+    link = Link(
+        image_id=image_id, version=query.v, spec_name=spec_name, expires=query.expires, signature=query.signature
+    )
+    services.links.verify(link, now)
+    spec = parsed_spec(spec_name)
+    if spec is None:
+        raise errors.InvalidLink
+    image = services.variants.linked(image_id, query.v)
+    seconds_left = query.expires - int(now.timestamp())
+    return _variant_response(request, image, spec, cache_control=f"private, max-age={seconds_left}, immutable")
+
+
+def _variant_response(request: Request, image: Image, spec: VariantSpec, *, cache_control: str) -> Response:
+    assert image.width is not None  # every finished image has both
+    assert image.height is not None
+    chosen = spec.format or accepted_format(
+        request, automatic_formats(image.content_type, *spec.size(image.width, image.height))
+    )
+    rendition = spec.rendition(image.width, image.height, chosen)
+    etag = variant_etag(image, rendition)
+    if request.if_none_match.contains_weak(etag):
+        response = Response(status=304)
+    else:
+        response = Response(context().services.variants.data(image, rendition), content_type=chosen.media_type)
+        name = f"{image.filename.rpartition('.')[0] or image.filename}.{chosen.extension}"
+        response.headers["Content-Disposition"] = content_disposition("inline", name)
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["ETag"] = f'"{etag}"'
+    response.headers["Cache-Control"] = cache_control
+    if spec.format is None:
+        response.headers["Vary"] = "Accept"
+    return response

@@ -1,0 +1,85 @@
+"""Variants of images: made once, kept in the bucket, gone with their image (docs/adr/0012-variants.md)."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection
+
+from app import variants
+from app.errors import BackendUnavailable, ImageNotFound
+from app.models import Image, Status, is_image_id
+from app.services.batches import Batches
+from app.services.metadata import ImageMetadataService
+from app.services.storage import ImageStorageService, ObjectExists
+from app.spool import Spool
+from app.variant_specs import Rendition
+
+log = logging.getLogger(__name__)
+
+
+class VariantService:
+    """Gives variants, from the bucket or made now."""
+
+    def __init__(self, storage: ImageStorageService, metadata: ImageMetadataService) -> None:
+        self._storage = storage
+        self._metadata = metadata
+        self._batches: Batches[Rendition, bytes] = Batches()
+
+    def linked(self, image_id: str, version: str) -> Image:
+        """The finished image that a link shows, whoever owns it. Raises ImageNotFound."""
+        if not is_image_id(image_id):
+            raise ImageNotFound
+        image = self._metadata.get(image_id)
+        if image.status is not Status.UPLOADED or image.sha256 is None or not image.sha256.startswith(version):
+            raise ImageNotFound
+        return image
+
+    def data(self, image: Image, rendition: Rendition) -> bytes:
+        """The variant as a file. Several that are wanted at once come from one decode.
+
+        Raises ImageNotFound where the image was deleted meanwhile, or BackendUnavailable.
+        """
+        stored = self._storage.variant(image.image_id, rendition.name)
+        if stored is not None:
+            return stored
+        return self._batches.get(image.image_id, rendition, lambda close: self._made(image, close))
+
+    def _made(self, image: Image, close: Callable[[], Collection[Rendition]]) -> dict[Rendition, bytes]:
+        with Spool(max_bytes=image.file_size) as spool:
+            if self._storage.fetch(image.object_key, spool) is None:
+                self._require(image)
+                log.error("object of a finished image is missing", extra={"image_id": image.image_id})
+                raise BackendUnavailable("s3")
+            wanted = list(close())
+            made = dict(zip(wanted, variants.render(spool.buffer(), wanted), strict=True))
+        for rendition, data in made.items():
+            made[rendition] = self._kept(image, rendition, data)
+        self._require(image)
+        log.info("variants made", extra={"image_id": image.image_id, "variants": [it.name for it in made]})
+        return made
+
+    def _kept(self, image: Image, rendition: Rendition, data: bytes) -> bytes:
+        """Of two processes that make the same variant, both show the one that was stored first."""
+        try:
+            self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
+        except ObjectExists:
+            return self._storage.variant(image.image_id, rendition.name) or data
+        return data
+
+    def _require(self, image: Image) -> None:
+        """Raises ImageNotFound where the image is being deleted, and takes its variants away.
+
+        A delete marks the row, then lists the variants. What is stored after it has listed them is
+        therefore stored after the row was marked, and seen here.
+        """
+        try:
+            if self._metadata.get(image.image_id).status is Status.UPLOADED:
+                return
+        except ImageNotFound:
+            pass
+        self._storage.delete_variants(image.image_id)
+        raise ImageNotFound
+
+
+def variant_etag(image: Image, rendition: Rendition) -> str:
+    """The validator of a variant, known before it is made: it is made once, from bytes that never change."""
+    return hashlib.sha256(f"{image.sha256} {rendition.name}".encode()).hexdigest()[:32]

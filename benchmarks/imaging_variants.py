@@ -1,0 +1,157 @@
+"""What a variant costs: the service beside bare Pillow and bare libvips doing the same.
+
+    .venv/bin/python -m benchmarks.imaging_variants [--rounds 3] [--megapixels 12 --megapixels 24]
+
+Each measurement is a process of its own, so that peak memory is that of the one task; the three take
+turns, and medians are shown. CPU in milliseconds, without starting and importing; memory in MB, with.
+"""
+
+import io
+import json
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pyvips
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from app import imaging
+from app.variant_specs import Rendition, VariantFormat, VariantSpec
+from app.variants import render
+
+SIZES = {12: (4000, 3000), 24: (6000, 4000)}
+KINDS = ("JPEG", "PNG", "WEBP", "GIF")
+VARIANTS = ("256-jpeg", "1024-webp", "256-avif")
+WAYS = ("service", "pillow", "libvips")
+SAVING: dict[str, dict[str, Any]] = {
+    "pillow-jpeg": {"quality": 80, "optimize": True},
+    "pillow-webp": {"quality": 80, "method": 2},
+    "pillow-avif": {"quality": 65, "speed": 9, "max_threads": 1},
+    "libvips-jpeg": {"Q": 80, "optimize_coding": True},
+    "libvips-webp": {"Q": 80, "effort": 2},
+    "libvips-avif": {"Q": 65, "effort": 0, "compression": "av1"},
+}
+
+
+@click.group(invoke_without_command=True)
+@click.option("--rounds", default=3)
+@click.option("--megapixels", type=int, multiple=True, default=tuple(SIZES))
+@click.pass_context
+def main(called: click.Context, rounds: int, megapixels: tuple[int, ...]) -> None:
+    """Print a table of variants, and one of an upload that wants two at once."""
+    if called.invoked_subcommand is not None:
+        return
+    with tempfile.TemporaryDirectory() as home:
+        click.echo("| image | variant | service | Pillow | libvips | service to the better |")
+        click.echo("| --- | --- | --- | --- | --- | --- |")
+        files = {f"{kind} {size} MP": _written(Path(home), kind, size) for size in megapixels for kind in KINDS}
+        for name, path in files.items():
+            for variant in VARIANTS:
+                found = _medians(path, [f"{way}-{variant}" for way in WAYS], rounds)
+                cells = " | ".join(f"{cpu:.0f} ms, {peak:.0f} MB" for cpu, peak in found)
+                ratio = found[0][0] / min(cpu for cpu, _ in found[1:])
+                click.echo(f"| {name} | {variant} | {cells} | {ratio:.2f} |")
+        click.echo(
+            "\n| image | one decode (libvips) | validate | 256 and 1024 as WebP | validate and both, in decodes |"
+        )
+        click.echo("| --- | --- | --- | --- | --- |")
+        for name, path in files.items():
+            decode, validate, both = (cpu for cpu, _ in _medians(path, ["decode", "validate", "both"], rounds))
+            ratio = (validate + both) / decode
+            click.echo(f"| {name} | {decode:.0f} ms | {validate:.0f} ms | {both:.0f} ms | {ratio:.2f} |")
+
+
+def _medians(path: Path, tasks: list[str], rounds: int) -> list[tuple[float, float]]:
+    measured: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
+    for _ in range(rounds):
+        for task in tasks:
+            command = [sys.executable, "-m", "benchmarks.imaging_variants", "measure", task, str(path)]
+            done = subprocess.run(command, check=True, capture_output=True)
+            cpu, peak = json.loads(done.stdout)
+            measured[task].append((cpu, peak))
+    return [
+        (statistics.median(c for c, _ in runs), statistics.median(p for _, p in runs)) for runs in measured.values()
+    ]
+
+
+@main.command()
+@click.argument("task")
+@click.argument("path", type=click.Path(path_type=Path))
+def measure(task: str, path: Path) -> None:
+    """Do one task once, as this process."""
+    data = path.read_bytes()
+    pyvips.concurrency_set(1)
+    pyvips.cache_set_max(0)
+    work = _task(task, data)
+    started = time.process_time()
+    work()
+    milliseconds = (time.process_time() - started) * 1000
+    click.echo(json.dumps([milliseconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+
+
+def _task(task: str, data: bytes) -> Callable[[], object]:
+    match task.split("-"):
+        case ["decode"]:
+            return lambda: pyvips.Image.new_from_buffer(data, "", access="sequential").avg()
+        case ["validate"]:
+            return lambda: imaging.inspect(data, max_pixels=50_000_000)
+        case ["both"]:
+            wanted = [_rendition(data, width, VariantFormat.WEBP) for width in (256, 1024)]
+            return lambda: render(data, wanted)
+        case ["service", width, kind]:
+            rendition = _rendition(data, int(width), VariantFormat(kind))
+            return lambda: render(data, [rendition])
+        case ["pillow", width, kind]:
+            return lambda: _by_pillow(data, int(width), kind)
+        case ["libvips", width, kind]:
+            return lambda: _by_libvips(data, int(width), kind)
+    raise click.BadParameter(task)
+
+
+def _rendition(data: bytes, width: int, chosen: VariantFormat) -> Rendition:
+    with Pillow.open(io.BytesIO(data)) as image:
+        return VariantSpec(width=width).rendition(*image.size, chosen)
+
+
+def _by_pillow(data: bytes, width: int, kind: str) -> bytes:
+    target = io.BytesIO()
+    with Pillow.open(io.BytesIO(data)) as image:
+        image.draft("RGB", (width, width))
+        upright = ImageOps.exif_transpose(image)
+        assert upright is not None
+        if upright.mode == "P":
+            upright = upright.convert("RGB")
+        upright.thumbnail((width, width), Pillow.Resampling.LANCZOS)
+        upright.save(target, kind.upper(), **SAVING[f"pillow-{kind}"])
+    return target.getvalue()
+
+
+def _by_libvips(data: bytes, width: int, kind: str) -> bytes:
+    image = pyvips.Image.thumbnail_buffer(data, width, size="down")
+    suffix = {"jpeg": ".jpg"}.get(kind, f".{kind}")
+    return bytes(image.write_to_buffer(suffix, keep="none", **SAVING[f"libvips-{kind}"]))
+
+
+def _written(home: Path, kind: str, megapixels: int) -> Path:
+    """A picture with soft detail everywhere, as a photograph has."""
+    size = SIZES[megapixels]
+    noise = Pillow.frombytes("RGB", (400, 300), random.Random(0).randbytes(400 * 300 * 3))
+    slope = Pillow.linear_gradient("L").resize(size).convert("RGB")
+    scene = Pillow.blend(noise.resize(size, Pillow.Resampling.BICUBIC), slope, 0.6)
+    path = home / f"{megapixels}.{kind.lower()}"
+    options = {"JPEG": {"quality": 88}, "PNG": {"compress_level": 3}, "WEBP": {"quality": 85, "method": 0}, "GIF": {}}
+    (scene.quantize(256, Pillow.Quantize.FASTOCTREE) if kind == "GIF" else scene).save(path, kind, **options[kind])
+    return path
+
+
+if __name__ == "__main__":
+    main()
