@@ -60,7 +60,7 @@ def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str,
 
 def read_upload(request: Request, models: RequestModels, settings: Settings) -> Upload:
     """The file and its fields, in whichever of the three forms they come. The caller closes the spool."""
-    spool = Spool(max_bytes=settings.max_upload_bytes)
+    spool = Spool(max_bytes=settings.max_body_bytes)
     try:
         if request.mimetype == "multipart/form-data":
             fields = _read_multipart(request, models, spool)
@@ -75,6 +75,9 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
             )
         if spool.size == 0:
             raise InvalidRequest("The image is empty.")
+    except ImageTooLarge as error:
+        spool.close()
+        raise ImageTooLarge(f"{error} Send larger images straight to the bucket: POST /api/v1/uploads.") from error
     except BaseException:
         spool.close()
         raise
@@ -205,6 +208,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     """The body in pieces. Raises ImageTooLarge beyond `max_bytes`, IncompleteBody unless all of it comes."""
+    max_bytes = min(max_bytes, request.max_content_length or max_bytes)
     announced = request.content_length
     chunked = request.environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
     if announced is None and not chunked:
