@@ -12,12 +12,13 @@ run:  ## start the service and its embedded emulator
 test:  ## run the whole test suite
 	./startup.sh test
 
-check:  ## lint, types, import rules, container files
+check:  ## lint, types, import rules, container files, template
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 	.venv/bin/lint-imports --no-logo
 	$(python) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	.venv/bin/cfn-lint deploy/template.yaml
 	.venv/bin/hadolint deploy/Dockerfile
 
 format:  ## format the code

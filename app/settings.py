@@ -140,6 +140,14 @@ class Settings(BaseModel):
     max_direct_upload_bytes: Annotated[Count, Field(description="largest file straight to the bucket")] = (
         100 * 1024 * 1024
     )
+    max_request_bytes: Annotated[
+        Count | None,
+        Field(description="largest request body that gets here, where something in front has a limit; empty: any"),
+    ] = None
+    max_response_bytes: Annotated[
+        Count | None,
+        Field(description="largest answer that gets to the client, likewise; larger images are redirected to S3"),
+    ] = None
     max_image_pixels: Annotated[Count, Field(description="most pixels of an image, summed over its frames")] = (
         50_000_000
     )
@@ -211,6 +219,11 @@ class Settings(BaseModel):
     def signing_secrets(self) -> tuple[str, ...]:
         """The secret that signs, and the one before it if that is still good."""
         return tuple(key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest file in a request: what the service takes, or less where something in front takes less."""
+        return min(self.max_upload_bytes, self.max_request_bytes or self.max_upload_bytes)
 
     @property
     def keeps_records(self) -> bool:

@@ -32,6 +32,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
     app.url_map.converters["image_id"] = images.ImageIdConverter
     app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.before_request(_begin)
     app.after_request(_finish)
     problems.register(app)

@@ -62,7 +62,7 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
     """The file and its fields, in whichever of the three forms they come. The caller closes the spool."""
     if not _is_raw(request):
         parse(NoQuery, query_values(request.query_string))  # nothing that somebody says is passed over in silence
-    spool = Spool(max_bytes=settings.max_upload_bytes)
+    spool = Spool(max_bytes=settings.max_body_bytes)
     try:
         if request.mimetype == "multipart/form-data":
             fields = _read_multipart(request, models, spool)
@@ -77,6 +77,9 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
             )
         if spool.size == 0:
             raise InvalidRequest("The image is empty.")
+    except ImageTooLarge as error:
+        spool.close()
+        raise ImageTooLarge(f"{error} Send larger images straight to the bucket: POST /api/v1/uploads.") from error
     except BaseException:
         spool.close()
         raise
@@ -213,6 +216,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     """The body in pieces. Raises ImageTooLarge beyond `max_bytes`, IncompleteBody unless all of it comes."""
+    max_bytes = min(max_bytes, request.max_content_length or max_bytes)
     announced = request.content_length
     chunked = request.environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
     if announced is None and not chunked:

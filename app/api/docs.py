@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, Response, abort, current_app, send_from_directory
+from flask import Blueprint, Response, abort, current_app, request, send_from_directory, url_for
 
 from app.api.openapi import openapi_document
 from app.api.operations import Answer, Operation, operation
@@ -26,11 +26,14 @@ _CONTENT_SECURITY_POLICY = (
     Operation(summary="This document", answers={200: Answer(description="OpenAPI 3.1", is_json=True)}, identified=False)
 )
 def openapi() -> Response:
-    return Response(orjson.dumps(openapi_document(current_app)), mimetype="application/json")
+    document = openapi_document(current_app, server=request.script_root or "/")
+    return Response(orjson.dumps(document), mimetype="application/json")
 
 
 @blueprint.get("/docs")
 def page() -> Response:
+    if request.path.endswith("/"):  # what the page loads is named relative to the address without
+        return home()
     response = send_from_directory(_OWN_FILES, "docs.html")
     response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     return response
@@ -45,4 +48,4 @@ def asset(name: str) -> Response:
 
 @blueprint.get("/")
 def home() -> Response:
-    return Response(status=302, headers={"Location": "/docs"})
+    return Response(status=302, headers={"Location": url_for("docs.page")})

@@ -18,8 +18,10 @@ _ONE_RANGE = re.compile(r"bytes=(?:([0-9]{1,1000})-([0-9]{0,1000})|-([0-9]{1,100
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox"
 
 
-def image_response(request: Request, image: Image, images: ImageService, *, attachment: bool) -> Response:
-    """The answer to GET or HEAD. S3 is asked only where bytes are sent.
+def image_response(
+    request: Request, image: Image, images: ImageService, *, attachment: bool, max_bytes: int | None = None
+) -> Response | None:
+    """The answer to GET or HEAD; None where its body would have more than `max_bytes`. S3 is asked only for bytes.
 
     Raises PreconditionFailed and RangeNotSatisfiable.
     """
@@ -31,7 +33,11 @@ def image_response(request: Request, image: Image, images: ImageService, *, atta
     elif request.method == "HEAD":
         response = Response(headers={"Content-Length": str(image.file_size)})
     else:
-        response = _bytes_response(image, images, _wanted_range(request, image, changed_at))
+        wanted = _wanted_range(request, image, changed_at)
+        start, stop = wanted or (0, image.file_size)
+        if max_bytes is not None and stop - start > max_bytes:
+            return None
+        response = _bytes_response(image, images, wanted)
     if response.status_code != 304:
         response.headers["Content-Type"] = image.content_type
         response.headers["Content-Disposition"] = content_disposition(

@@ -54,8 +54,10 @@ def limits() -> Response:
     settings = context().settings
     return json_response(
         Limits(
-            max_upload_bytes=settings.max_upload_bytes,
+            max_upload_bytes=settings.max_body_bytes,
             max_direct_upload_bytes=settings.max_direct_upload_bytes,
+            max_request_bytes=settings.max_request_bytes,
+            max_response_bytes=settings.max_response_bytes,
             max_image_pixels=settings.max_image_pixels,
             content_types=list(ContentType),
             max_title_length=settings.max_title_length,

@@ -129,7 +129,7 @@ def list_images() -> Response:
             "If-Modified-Since",
             "If-Unmodified-Since",
         ),
-        failures=(*_ONE_IMAGE, errors.PreconditionFailed, errors.RangeNotSatisfiable),
+        failures=(*_ONE_IMAGE, errors.ImageTooLarge, errors.PreconditionFailed, errors.RangeNotSatisfiable),
     )
 )
 def download(image_id: str) -> Response:
@@ -137,11 +137,11 @@ def download(image_id: str) -> Response:
     query = _query(DownloadQuery)
     image = scope.services.images.get(caller(), image_id)
     if query.redirect:
-        url, _ = scope.services.storage.download_url(image, scope.services.clock(), attachment=query.download)
-        response = Response(status=302, headers={"Location": url})
-        response.headers["Cache-Control"] = "private, no-store"
-        return response
+        return _redirect_to_bucket(image, attachment=query.download)
+    limit = scope.settings.max_response_bytes
     if query.encoding == "base64":
+        if limit is not None and image.file_size > limit:  # who wants JSON is not served by a redirect to bytes
+            raise errors.ImageTooLarge("The image is too large for an answer in JSON. Ask without encoding.")
         data = b"".join(scope.services.images.open(image))
         return json_response(
             Base64Download(
@@ -151,7 +151,8 @@ def download(image_id: str) -> Response:
                 image_data=base64.b64encode(data).decode(),
             )
         )
-    return image_response(request, image, scope.services.images, attachment=query.download)
+    response = image_response(request, image, scope.services.images, attachment=query.download, max_bytes=limit)
+    return response or _redirect_to_bucket(image, attachment=query.download)
 
 
 @blueprint.get("/<image_id:image_id>/metadata")
@@ -224,6 +225,12 @@ def batch_delete() -> Response:
             results=[BatchDeleteResult(image_id=image_id, status=status) for image_id, status in outcomes.items()]
         )
     )
+
+
+def _redirect_to_bucket(image: Image, *, attachment: bool) -> Response:
+    services = context().services
+    url, _ = services.storage.download_url(image, services.clock(), attachment=attachment)
+    return Response(status=302, headers={"Location": url, "Cache-Control": "private, no-store"})
 
 
 def _query(model: type[Model]) -> Model:

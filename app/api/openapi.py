@@ -33,9 +33,9 @@ _BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
 _SHARED_FAILURES = (errors.InvalidRequest, errors.MissingUser, errors.InvalidUser, errors.BackendUnavailable)
 
 
-def openapi_document(app: Flask) -> Json:
-    """The document of this application, as it is configured."""
-    return _Document(app).build()
+def openapi_document(app: Flask, *, server: str = "/") -> Json:
+    """The document of this application, as it is configured, with the path under which clients see it."""
+    return _Document(app).build() | {"servers": [{"url": server}]}
 
 
 def routes(app: Flask) -> Iterator[tuple[Rule, Operation | None]]:
@@ -70,7 +70,6 @@ class _Document:
                 "summary": "Stores images and gives them back fast, safely and findable.",
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
-            "servers": [{"url": "/"}],
             "paths": paths,
             "components": {
                 "schemas": definitions,

@@ -196,8 +196,12 @@ class Readiness(Response):
 class Limits(Response):
     """What this service accepts. Sizes in bytes, lengths in characters."""
 
-    max_upload_bytes: int
-    max_direct_upload_bytes: int
+    max_upload_bytes: Annotated[int, Field(description="largest file in a request; as base64, with 4 characters for 3")]
+    max_direct_upload_bytes: Annotated[int, Field(description="largest file by way of /uploads")]
+    max_request_bytes: Annotated[int | None, Field(description="largest request body, where less than what files need")]
+    max_response_bytes: Annotated[
+        int | None, Field(description="largest image in an answer; a larger one is redirected to its presigned URL")
+    ]
     max_image_pixels: int
     content_types: list[ContentType]
     max_title_length: int

@@ -6,6 +6,7 @@ import click
 
 from app import logs
 from app.entrypoints.cli_audit import audit
+from app.entrypoints.cli_deploy import deploy, teardown
 from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
@@ -104,6 +105,10 @@ def audit_command(
     except BackendUnavailable as error:
         raise click.ClickException(f"{error.store} does not answer. Call this again.") from error
     context.exit(1 if left else 0)
+
+
+main.add_command(deploy)
+main.add_command(teardown)
 
 
 @main.command("env-example")

@@ -8,10 +8,10 @@ reasons are in docs/adr/0002-order-of-writes.md.
 import dataclasses
 import logging
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import orjson
 
-from app import imaging
 from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
 from app.models import (
     Clock,
@@ -33,6 +33,9 @@ from app.services.storage import ImageStorageService, ObjectStream
 from app.settings import Settings
 from app.spool import Spool
 from app.text import folded
+
+if TYPE_CHECKING:
+    from app.imaging import ImageFacts
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +69,15 @@ class ImageService:
         or RequestInProgress; or BackendUnavailable, and then nothing is visible, unless it was the
         answer to the very last write that got lost, each time it was tried.
         """
+        from app import imaging  # noqa: PLC0415 - libvips is slow to load, and most of what a Lambda does goes without
+
         facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
         return self._keys.once(
             user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, spool)
         )
 
-    def _store(self, user_id: str, image_id: str, new: NewImage, facts: imaging.ImageFacts, spool: Spool) -> Image:
+    def _store(self, user_id: str, image_id: str, new: NewImage, facts: "ImageFacts", spool: Spool) -> Image:
         """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""
         now = self._clock()
         announced = Image(

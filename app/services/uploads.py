@@ -14,10 +14,10 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import orjson
 
-from app import imaging
 from app.errors import (
     BackendUnavailable,
     ChecksumMismatch,
@@ -50,6 +50,9 @@ from app.services.presign import PresignedUpload
 from app.services.storage import ImageStorageService, ObjectExists
 from app.settings import Settings
 from app.spool import Spool
+
+if TYPE_CHECKING:
+    from app.imaging import ImageFacts
 
 log = logging.getLogger(__name__)
 
@@ -316,12 +319,14 @@ class DirectUploadService:
                 return self._accept(image, uploaded)
         return None
 
-    def _inspected(self, image: Image, spool: Spool) -> imaging.ImageFacts:
+    def _inspected(self, image: Image, spool: Spool) -> "ImageFacts":
         """The facts of what has arrived. Raises what an upload through the API would."""
         if spool.size != image.file_size:
             raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
         if image.sha256 is not None and spool.sha256.hex() != image.sha256:
             raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
+        from app import imaging  # noqa: PLC0415 - as in ImageService
+
         return imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
 
     def _accept(self, pending: Image, uploaded: Image) -> Image:

@@ -15,10 +15,16 @@ def test_health_and_readiness(nobody: httpx.Client) -> None:
     assert ready.json() == {"status": "ready", "checks": {"s3": "ok", "dynamodb": "ok", "sqs": "ok"}}
 
 
+def test_the_docs_page_has_one_address(nobody: httpx.Client) -> None:
+    assert nobody.get("/docs/").headers["Location"] == "/docs"  # what it loads is named relative to it
+
+
 def test_limits(nobody: httpx.Client) -> None:
     limits = nobody.get("/api/v1/limits").json()
     assert limits["max_upload_bytes"] == 10 * 1024 * 1024
     assert limits["max_direct_upload_bytes"] == 100 * 1024 * 1024
+    assert limits["max_request_bytes"] is None
+    assert limits["max_response_bytes"] is None
     assert limits["max_image_pixels"] == 50_000_000
     assert limits["content_types"] == ["image/jpeg", "image/png", "image/gif", "image/webp"]
     assert (limits["default_list_limit"], limits["max_list_limit"]) == (10, 100)
@@ -136,5 +142,5 @@ def test_the_docs_page_loads_everything_from_here(nobody: httpx.Client) -> None:
     assert "://" not in page.text
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     for name in ("swagger-ui.css", "swagger-ui-bundle.js", "docs.js"):
-        assert f"/docs/{name}" in page.text
+        assert f'"docs/{name}"' in page.text
         assert nobody.get(f"/docs/{name}").status_code == 200

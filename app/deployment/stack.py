@@ -1,0 +1,186 @@
+"""A CloudFormation stack: changed by change sets, watched while it changes, taken up wherever it was left."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef, StackTypeDef
+
+_NO_CHANGE = ("didn't contain changes", "No updates are to be performed")
+# AWS CloudFormation User Guide, "Understand CloudFormation stack creation events", and the stack status codes.
+_NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+_GOOD_ENDS = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "DELETE_COMPLETE"})
+
+
+class StackError(Exception):
+    """A stack did not get to where it should; the text names the resource and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """What would be changed: a line for each resource."""
+
+    arn: str
+    changes: tuple[str, ...]
+
+
+class Stack:
+    """One stack, by its name. Methods that take time yield lines about what happens meanwhile."""
+
+    def __init__(self, client: "CloudFormationClient", name: str, *, poll_seconds: float = 2) -> None:
+        self._client = client
+        self.name = name
+        self._poll_seconds = poll_seconds
+
+    def status(self) -> str | None:
+        """Its status, or None where there is no such stack."""
+        found = self._describe(self.name)
+        return found["StackStatus"] if found else None
+
+    def outputs(self) -> dict[str, str]:
+        found = self._describe(self.name)
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())} if found else {}
+
+    def parameters(self) -> list[str]:
+        """The names of the parameters that it was last deployed with."""
+        found = self._describe(self.name)
+        return [parameter["ParameterKey"] for parameter in found.get("Parameters", ())] if found else []
+
+    def make_ready(self) -> Iterator[str]:
+        """Wait for what is under way, and clear away what an earlier failure left. Raises StackError."""
+        while (status := self.status()) is not None and status.endswith("_IN_PROGRESS"):
+            if status == "REVIEW_IN_PROGRESS":  # only a change set was made
+                return
+            yield f"{self.name} is {status}; waiting for its end"
+            time.sleep(self._poll_seconds)
+        if status in _NEVER_CREATED:
+            yield f"{self.name} is {status}; deleting it to begin again"
+            yield from self.delete()
+        elif status == "UPDATE_ROLLBACK_FAILED":
+            yield f"{self.name} is {status}; going on with going back"
+            after = self._newest_event()
+            self._client.continue_update_rollback(StackName=self.name)
+            yield from self._watch(self.name, after, good={"UPDATE_ROLLBACK_COMPLETE"})
+
+    def propose(self, template: str | None, parameters: Mapping[str, str]) -> ChangeSet | None:
+        """Ask what would change; None where nothing would.
+
+        Without a template it stays the one deployed last, and so do the parameters not given here.
+        Tables and the bucket that an earlier stack of this name has left are taken up again. Raises StackError.
+        """
+        exists = self.status() not in {None, "REVIEW_IN_PROGRESS"}
+        given: list[ParameterTypeDef] = [
+            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
+        ]
+        if template is None:
+            given += [
+                {"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters() if name not in parameters
+            ]
+        body: dict[str, Any] = {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
+        made = self._client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"deploy-{time.time_ns()}",
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            Parameters=given,
+            Capabilities=["CAPABILITY_IAM"],  # the template makes roles
+            ImportExistingResources=template is not None,
+            **body,
+        )["Id"]
+        while True:
+            found = self._client.describe_change_set(ChangeSetName=made, StackName=self.name)
+            if found["Status"] == "CREATE_COMPLETE":
+                return ChangeSet(made, tuple(self._lines_of(made)))
+            if found["Status"] == "FAILED":
+                reason = found.get("StatusReason", "")
+                self.discard(made)
+                if any(words in reason for words in _NO_CHANGE):
+                    return None
+                raise StackError(f"CloudFormation refuses the change: {reason}")
+            time.sleep(self._poll_seconds)
+
+    def discard(self, change_set: str) -> None:
+        """Drop a change set, and the stack where there is nothing of it yet but that."""
+        self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
+        if self.status() == "REVIEW_IN_PROGRESS":
+            self._client.delete_stack(StackName=self.name)
+
+    def execute(self, change_set: str) -> Iterator[str]:
+        """Carry a change set out. Raises StackError, with the first resource that failed and its reason."""
+        after = self._newest_event()
+        self._client.execute_change_set(ChangeSetName=change_set, StackName=self.name)
+        yield from self._watch(self.name, after, good=_GOOD_ENDS)
+
+    def delete(self) -> Iterator[str]:
+        """Delete it, if it is there; the template says what of it stays. Raises StackError."""
+        found = self._describe(self.name)
+        if found is None:
+            return
+        after = self._newest_event()
+        self._client.delete_stack(StackName=self.name)
+        # By its id, because the name is nobody's once it is gone.
+        yield from self._watch(found["StackId"], after, good={"DELETE_COMPLETE"})
+
+    def _describe(self, name: str) -> "StackTypeDef | None":
+        try:
+            found = self._client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            return None
+        return None if found["StackStatus"] == "DELETE_COMPLETE" and name == self.name else found
+
+    def _lines_of(self, change_set: str) -> Iterator[str]:
+        pages = self._client.get_paginator("describe_change_set")
+        for page in pages.paginate(ChangeSetName=change_set, StackName=self.name):
+            for change in page.get("Changes", ()):
+                of = change.get("ResourceChange", {})
+                replaced = " (replaced)" if of.get("Replacement") == "True" else ""
+                yield f"{of.get('Action')} {of.get('ResourceType')} {of.get('LogicalResourceId')}{replaced}"
+
+    def _newest_event(self) -> str | None:
+        try:
+            events = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
+        except ClientError:
+            return None
+        return events[0]["EventId"] if events else None
+
+    def _watch(self, stack: str, after: str | None, *, good: set[str] | frozenset[str]) -> Iterator[str]:
+        """Follow a stack to the end of what it does, which began behind an event."""
+        failure: str | None = None
+        begun = False
+        while True:
+            found = self._describe(stack)
+            status = found["StackStatus"] if found else "DELETE_COMPLETE"
+            for event in self._events(stack, after):
+                begun, after = True, event["EventId"]
+                line = f"{event.get('ResourceStatus')} {event.get('LogicalResourceId')}"
+                reason = event.get("ResourceStatusReason")
+                if event.get("ResourceStatus", "").endswith("_FAILED"):
+                    failure = failure or f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}): {reason}"
+                    line += f": {reason}"
+                yield line
+            # Until something has happened an end is that of the last change.
+            if status == "DELETE_COMPLETE" or (begun and not status.endswith("_IN_PROGRESS")):
+                break
+            time.sleep(self._poll_seconds)
+        if status not in good:
+            raise StackError(f"{self.name} is {status}. {failure or (found and found.get('StackStatusReason')) or ''}")
+
+    def _events(self, stack: str, after: str | None) -> "list[StackEventTypeDef]":
+        """The events behind one, oldest first."""
+        fresh: list[StackEventTypeDef] = []
+        try:
+            for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack):
+                for event in page["StackEvents"]:
+                    if event["EventId"] == after:
+                        return fresh[::-1]
+                    fresh.append(event)
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+        return fresh[::-1]

@@ -1,0 +1,82 @@
+"""What a deployment has beside its stack: the bucket of its packages, and what it keeps when it goes."""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from app.deployment.package import Package
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+_GONE = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundException"})
+
+
+def upload_package(s3: "S3Client", bucket: str, key: str, package: Package, *, region: str) -> bool:
+    """Put a package where CloudFormation gets it. False where it is there already."""
+    if not _exists(s3, bucket):
+        elsewhere: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else elsewhere))
+        s3.put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        _require_gone(error)
+    else:
+        return False
+    s3.upload_file(str(package.path), bucket, key)
+    return True
+
+
+def remove_bucket(s3: "S3Client", bucket: str, *, with_data: bool) -> str | None:
+    """Remove a bucket if it is empty, or with all that is in it. What became of it; None where there is none."""
+    if not _exists(s3, bucket):
+        return None
+    keys = _keys(s3, bucket)
+    if keys and not with_data:
+        return f"kept bucket {bucket}, which holds data"
+    while keys:
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+        keys = _keys(s3, bucket)
+    s3.delete_bucket(Bucket=bucket)
+    return f"removed bucket {bucket}"
+
+
+def remove_table(dynamodb: "DynamoDBClient", table: str, *, with_data: bool) -> str | None:
+    """Remove a table if it is empty, or with all that is in it. What became of it; None where there is none."""
+    try:
+        found = dynamodb.scan(TableName=table, Limit=1, ConsistentRead=True)["Items"]
+        if found and not with_data:
+            return f"kept table {table}, which holds data"
+        dynamodb.delete_table(TableName=table)
+    except ClientError as error:
+        _require_gone(error)
+        return None
+    return f"removed table {table}"
+
+
+def _exists(s3: "S3Client", bucket: str) -> bool:
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        _require_gone(error)
+        return False
+    return True
+
+
+def _keys(s3: "S3Client", bucket: str) -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
+
+
+def _require_gone(error: ClientError) -> None:
+    if str(error.response.get("Error", {}).get("Code")) not in _GONE:
+        raise error

@@ -1,0 +1,212 @@
+"""`python -m app deploy` and `teardown`: the service as functions behind API Gateway (docs/adr/0013-serverless.md)."""
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import click
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.deployment.package import ROOT, Dependencies, Package, PackageError, build_package
+from app.deployment.stack import Stack, StackError
+from app.deployment.stores import remove_bucket, remove_table, upload_package
+from app.settings import LOCAL_STAGE
+
+_TEMPLATE = ROOT / "deploy" / "template.yaml"
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which deployment of which account is meant, and what it is called there. The template names the same things."""
+
+    stage: str
+    stack_name: str
+    region: str
+    endpoint_url: str | None
+    account: str
+
+    @property
+    def images_bucket(self) -> str:
+        return f"{self.stack_name}-images-{self.account}-{self.region}"
+
+    @property
+    def packages_bucket(self) -> str:
+        return f"{self.stack_name}-packages-{self.account}-{self.region}"
+
+    @property
+    def tables(self) -> tuple[str, str]:
+        return f"{self.stack_name}-images", f"{self.stack_name}-postings"
+
+
+class Clients:
+    """AWS as the person at the terminal reaches it: their profile or keys, or an emulator's."""
+
+    def __init__(self, region: str, endpoint_url: str | None) -> None:
+        session = boto3.Session(region_name=region)
+        keys: dict[str, str] = {}
+        if endpoint_url and session.get_credentials() is None:
+            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        config = Config(
+            retries={"mode": "standard"},
+            s3={"addressing_style": "path" if endpoint_url else "auto"},  # an emulator has no host name per bucket
+        )
+        self._make = functools.partial(session.client, endpoint_url=endpoint_url, config=config, **keys)
+
+    def __getattr__(self, service: str) -> Any:
+        return self._make(service)
+
+
+def target_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which deployment is meant."""
+    for option in (
+        click.option("--stack-name", help="Name of the stack.  [default: image-storage-STAGE]"),
+        click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Where an emulator answers; else AWS itself."),
+        click.option("--region", envvar="AWS_REGION", default="us-east-1", show_default=True),
+        click.option("--stage", required=True, help="Name of the deployment, such as dev or production."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@target_options
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--code-only", is_flag=True, help="Update the functions only, and nothing else of the stack.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the template.")
+@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True)
+@click.option("--python", default="3.13", show_default=True, help="Lambda's Python.")
+@click.option(
+    "--dependencies",
+    type=click.Choice([choice.value for choice in Dependencies]),
+    default=Dependencies.LAMBDA.value,
+    show_default=True,
+    help="What the package holds beside the service; the other two are for emulators.",
+)
+def deploy(
+    *,
+    stage: str,
+    region: str,
+    endpoint_url: str | None,
+    stack_name: str | None,
+    dry_run: bool,
+    code_only: bool,
+    settings: tuple[str, ...],
+    architecture: str,
+    python: str,
+    dependencies: str,
+) -> None:
+    """Put the service on AWS as functions behind API Gateway, or bring it up to date.
+
+    Safe to repeat: what is there stays, what failed half-way is taken up again.
+    """
+    with _told_plainly(), tempfile.TemporaryDirectory() as directory:
+        aws, target = _target(stage, region, endpoint_url, stack_name)
+        stack = _stack(aws, target)
+        given = _parameters(settings)
+        if code_only and stack.status() is None:
+            raise click.ClickException(f"There is no stack {target.stack_name} yet; deploy it without --code-only.")
+        click.echo("Building the package ...")
+        package = build_package(
+            Path(directory), dependencies=Dependencies(dependencies), python=python, architecture=architecture
+        )
+        click.echo(
+            f"  {package.packed_bytes / _MEBIBYTE:.1f} MiB, unpacked {package.unpacked_bytes / _MEBIBYTE:.1f} MiB"
+        )
+        code = {"CodeKey": f"{package.digest}.zip"}
+        if not dry_run:
+            _upload(aws, target, package, code["CodeKey"])
+            _show(stack.make_ready())
+        own = {
+            "Stage": stage,
+            "CodeBucket": target.packages_bucket,
+            "Architecture": architecture,
+            "Runtime": f"python{python}",
+            "PlainHttp": str((endpoint_url or "").startswith("http://")).lower(),
+        }
+        proposed = stack.propose(
+            None if code_only else _TEMPLATE.read_text(), code if code_only else own | code | given
+        )
+        if proposed is None:
+            click.echo(f"{target.stack_name}: no change")
+        elif dry_run:
+            stack.discard(proposed.arn)
+            _show(proposed.changes)
+            return
+        else:
+            click.echo(f"{target.stack_name}: {len(proposed.changes)} changes")
+            _show(stack.execute(proposed.arn))
+        click.echo(f"\nThe API answers at {_address(target, stack.outputs())}")
+
+
+@click.command()
+@target_options
+@click.option("--delete-data", count=True, help="Given twice: delete all images too.")
+def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: str | None, delete_data: int) -> None:
+    """Remove a deployment. Its bucket and tables stay if they hold data; a new deployment takes them up again."""
+    if delete_data == 1:
+        raise click.ClickException("Every image would be gone. Say --delete-data twice if that is meant.")
+    with _told_plainly():
+        aws, target = _target(stage, region, endpoint_url, stack_name)
+        _show(_stack(aws, target).delete())
+        removed = [
+            remove_bucket(aws.s3, target.images_bucket, with_data=delete_data > 1),
+            *(remove_table(aws.dynamodb, table, with_data=delete_data > 1) for table in target.tables),
+            remove_bucket(aws.s3, target.packages_bucket, with_data=True),
+        ]
+        _show(filter(None, removed))
+        click.echo(f"{target.stack_name} is gone.")
+
+
+def _target(stage: str, region: str, endpoint_url: str | None, stack_name: str | None) -> tuple[Clients, Target]:
+    if stage == LOCAL_STAGE:
+        raise click.ClickException("The stage local is for this machine: ./startup.sh")
+    aws = Clients(region, endpoint_url)
+    account = aws.sts.get_caller_identity()["Account"]
+    return aws, Target(stage, stack_name or f"image-storage-{stage}", region, endpoint_url, account)
+
+
+def _stack(aws: Clients, target: Target) -> Stack:
+    return Stack(aws.cloudformation, target.stack_name, poll_seconds=0.2 if target.endpoint_url else 2)
+
+
+def _parameters(given: Iterable[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    if unclear := [name for name, equals, _ in pairs if not equals]:
+        raise click.ClickException(f"--set takes NAME=VALUE, not {unclear[0]}.")
+    return {name: value for name, _, value in pairs}
+
+
+def _upload(aws: Clients, target: Target, package: Package, key: str) -> None:
+    if upload_package(aws.s3, target.packages_bucket, key, package, region=target.region):
+        click.echo(f"  uploaded to {target.packages_bucket}")
+    else:
+        click.echo("  is there already")
+
+
+def _address(target: Target, outputs: Mapping[str, str]) -> str:
+    if target.endpoint_url is None:
+        return outputs["ApiAddress"]
+    port = urlsplit(target.endpoint_url).port
+    return f"http://{outputs['ApiId']}.execute-api.localhost:{port}/{target.stage}"
+
+
+def _show(lines: Iterable[str | None]) -> None:
+    for line in lines:
+        click.echo(f"  {line}")
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """What goes wrong as a line for the person at the terminal."""
+    try:
+        yield
+    except (StackError, PackageError, ClientError, BotoCoreError) as error:
+        raise click.ClickException(str(error)) from error

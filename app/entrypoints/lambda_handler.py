@@ -1,0 +1,191 @@
+"""For AWS Lambda: `app.entrypoints.lambda_handler.api`, `.s3_events` and `.sweep`.
+
+Each function of a deployment names one of the three. The runtime asks this module for it while it
+initialises, and only then is loaded what that one needs: the API no worker, the others no Flask.
+Whatever is made then (clients, their connections) serves all requests of the execution environment
+(AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle").
+"""
+
+import base64
+import binascii
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import orjson
+
+from app import logs
+from app.entrypoints.environment import settings_from_environment
+from app.errors import BackendUnavailable
+from app.services import Services, build_services
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Event = dict[str, Any]
+Handler = Callable[[Any, object], Event]
+
+log = logging.getLogger(__name__)
+
+
+def __getattr__(name: str) -> Handler:
+    makers = {"api": _own_api, "s3_events": _own_s3_events, "sweep": _own_sweep}
+    if name not in makers:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return makers[name]()
+
+
+def make_api(settings: Settings, services: Services | None = None) -> Handler:
+    """Answers events of API Gateway (REST and HTTP APIs), of function URLs and of load balancers."""
+    from apig_wsgi import make_lambda_handler  # noqa: PLC0415 - the other functions do without it, and without Flask
+
+    from app.api import create_app  # noqa: PLC0415
+
+    answer = make_lambda_handler(_under_its_stage(create_app(settings, services).wsgi_app), binary_support=True)
+
+    def api(event: Any, context: object) -> Event:
+        if (refusal := _why_refused(event)) is not None:
+            return _problem(400, "invalid_request", refusal)
+        try:
+            return answer(event, context)
+        except BackendUnavailable as error:  # while the body of an answer was read from its store
+            log.exception("answer broken off", extra={"store": error.store})
+            return _problem(503, error.code, str(error), {"Retry-After": "2"})
+        except Exception:
+            log.exception("unexpected failure")
+            return _problem(500, "internal_error", "Something went wrong here.")
+
+    return api
+
+
+def make_s3_events(handle: Callable[[str], None]) -> Handler:
+    """Handles messages of the queue, and tells which must come again.
+
+    AWS Lambda Developer Guide, "Implementing partial batch responses".
+    """
+
+    def s3_events(event: Any, _context: object) -> Event:
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not isinstance(records, list):
+            log.error("event of another kind")
+            return {"batchItemFailures": []}
+        return {"batchItemFailures": [{"itemIdentifier": failed} for failed in _failed(records, handle)]}
+
+    return s3_events
+
+
+def make_sweep(sweep: Callable[[], Iterable[str]]) -> Handler:
+    """Ends the uploads whose time is over. Cut off by its time-out it leaves the rest to the next run."""
+
+    def sweep_expired(_event: Any, _context: object) -> Event:
+        return {"swept": sum(1 for _ in sweep())}
+
+    return sweep_expired
+
+
+def _failed(records: list[Any], handle: Callable[[str], None]) -> Iterable[str]:
+    for record in records:
+        match record:
+            case {"messageId": str(message_id), "body": str(body)}:
+                logs.request_id.set(message_id)
+                try:
+                    handle(body)
+                except BackendUnavailable as error:
+                    log.warning("message not handled", extra={"store": error.store})
+                    yield message_id
+                except Exception:
+                    log.exception("message not handled")
+                    yield message_id
+            case _:
+                log.error("record of another kind")
+
+
+def _why_refused(event: Any) -> str | None:
+    """What is wrong with an event that no gateway sends; the adapter would fail at it."""
+    match event:
+        case {
+            "version": "2.0",
+            "rawPath": str(),
+            "rawQueryString": str(),
+            "headers": dict(),
+            "requestContext": {"http": {"method": str(), "sourceIp": str(), "protocol": str()}},
+        }:
+            pass
+        case {"httpMethod": str(), "path": str()} if event.get("version", "1.0") == "1.0":
+            pass
+        case _:
+            return "The event is of no HTTP request."
+    if event.get("isBase64Encoded"):
+        try:
+            base64.b64decode(event.get("body") or "", validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            return "The body of the event is not base64."
+    return None
+
+
+def _under_its_stage(app: "WSGIApplication") -> "WSGIApplication":
+    """Tells the application under which path clients see it, so that its links lead to where they shall.
+
+    A REST API's `path` is without the stage, `requestContext.path` as the client sent it; an HTTP
+    API's `rawPath` begins with the stage, unless that is `$default` (API Gateway Developer Guide,
+    "Input format of a Lambda function for proxy integration", "Create Lambda proxy integrations
+    for HTTP APIs").
+    """
+
+    def with_prefix(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        context = environ.get("apig_wsgi.request_context") or {}
+        path, sent = environ["PATH_INFO"], context.get("path")
+        prefix = f"/{context.get('stage')}"
+        if isinstance(sent, str) and sent.startswith(prefix + "/") and not path.startswith(prefix + "/"):
+            environ["SCRIPT_NAME"] = prefix
+        elif "http" in context and path.startswith(prefix + "/"):
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path.removeprefix(prefix)
+        return app(environ, start_response)
+
+    return with_prefix
+
+
+def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> Event:
+    """A failure before or behind the application, as it would tell it (app/api/problems.py)."""
+    request_id = uuid4().hex
+    problem = {
+        "type": f"urn:image-storage:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/problem+json", "X-Request-ID": request_id, **headers},
+        "body": orjson.dumps(problem).decode(),
+        "isBase64Encoded": False,
+    }
+
+
+@functools.cache
+def _own_settings() -> Settings:
+    settings = settings_from_environment()
+    logs.configure(settings.log_level)
+    return settings
+
+
+@functools.cache
+def _own_api() -> Handler:
+    return make_api(_own_settings())
+
+
+@functools.cache
+def _own_s3_events() -> Handler:
+    return make_s3_events(build_services(_own_settings()).uploads.handle)
+
+
+@functools.cache
+def _own_sweep() -> Handler:
+    return make_sweep(build_services(_own_settings()).uploads.sweep)
