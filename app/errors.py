@@ -47,6 +47,11 @@ class MissingUser(ServiceError):
     default_detail = "Say who you are in the X-User-ID header."
 
 
+class InvalidToken(ServiceError):
+    code = "invalid_token"
+    default_detail = "The bearer token is not valid."
+
+
 class InvalidCursor(ServiceError):
     code = "invalid_cursor"
     default_detail = "The cursor was altered, or belongs to another user or other filters. Start again without one."

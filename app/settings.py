@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -36,8 +36,13 @@ def _split(value: Any) -> Any:
 
 
 Url = Annotated[str, AfterValidator(_url_without_slash)]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]  # kept to the letter
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+SecretAlgorithm = Literal["HS256", "HS384", "HS512"]
+PublicKeyAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]  # fmt: skip
 
 
 class Settings(BaseModel):
@@ -66,6 +71,32 @@ class Settings(BaseModel):
             description="signs cursors, at least 32 characters; empty: made and kept in DATA_DIR by ./startup.sh",
         ),
     ] = None
+
+    auth_mode: Annotated[
+        Literal["header", "jwt"],
+        Field(description="header: X-User-ID, set by a gateway; jwt: a signed bearer token"),
+    ] = "header"
+    trusted_proxy: Annotated[
+        bool,
+        Field(description="true: a gateway sets X-User-ID; without it STAGE=production refuses AUTH_MODE=header"),
+    ] = False
+    jwt_issuer: Annotated[str | None, Field(description="who signs the tokens (iss); needed with AUTH_MODE=jwt")] = None
+    jwt_audience: Annotated[
+        str | None, Field(description="whom the tokens are for (aud): this service; needed with AUTH_MODE=jwt")
+    ] = None
+    jwt_jwks_url: Annotated[
+        WebAddress | None, Field(description="where the issuer publishes its keys; https, unless STAGE=local")
+    ] = None
+    jwt_key: Annotated[
+        SecretStr | None,
+        Field(description="instead of JWT_JWKS_URL: a public key in PEM, or for HS256 a secret of at least 32 bytes"),
+    ] = None
+    jwt_algorithms: Annotated[
+        tuple[SecretAlgorithm | PublicKeyAlgorithm, ...],
+        BeforeValidator(_split),
+        Field(min_length=1, description="the signature algorithms that are accepted, comma-separated"),
+    ] = ("RS256", "ES256")
+    jwt_user_claim: Annotated[str, Field(min_length=1, description="the claim that names the user")] = "sub"
 
     aws_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="region of bucket, table and queue")] = (
         "us-east-1"
@@ -176,7 +207,37 @@ class Settings(BaseModel):
             raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
         if self.stage != LOCAL_STAGE and self.secret_key is None:
             raise ValueError("SECRET_KEY is needed unless STAGE=local")
+        if self.auth_mode == "jwt":
+            self._check_jwt()
+        elif self.stage == PRODUCTION_STAGE and not self.trusted_proxy:
+            raise ValueError(
+                "AUTH_MODE=header believes any X-User-ID: with STAGE=production say TRUSTED_PROXY=true "
+                "if a gateway sets the header, or use AUTH_MODE=jwt"
+            )
         return self
+
+    def _check_jwt(self) -> None:
+        """What AUTH_MODE=jwt needs. Secrets and public keys never mix, so that neither passes for the other."""
+        if self.jwt_issuer is None or self.jwt_audience is None:
+            raise ValueError("AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE")
+        if (self.jwt_jwks_url is None) == (self.jwt_key is None):
+            raise ValueError("AUTH_MODE=jwt needs either JWT_JWKS_URL or JWT_KEY")
+        secrets = [name for name in self.jwt_algorithms if name in get_args(SecretAlgorithm)]
+        if secrets and len(secrets) < len(self.jwt_algorithms):
+            raise ValueError("JWT_ALGORITHMS mixes those of secrets (HS...) with those of public keys")
+        if self.jwt_key is None:
+            if secrets:
+                raise ValueError("JWT_ALGORITHMS of secrets (HS...) need JWT_KEY")
+            if self.stage != LOCAL_STAGE and not str(self.jwt_jwks_url).startswith("https://"):
+                raise ValueError("JWT_JWKS_URL must start with https:// unless STAGE=local")
+            return
+        key = self.jwt_key.get_secret_value()
+        if bool(secrets) == key.lstrip().startswith("-----BEGIN"):
+            raise ValueError("JWT_KEY is a secret for JWT_ALGORITHMS of HS..., and a public key in PEM for all others")
+        # RFC 7518 section 3.2: a secret is at least as long as the hash.
+        needed = max((int(name[2:]) // 8 for name in secrets), default=0)
+        if len(key.encode()) < needed:
+            raise ValueError(f"JWT_KEY must have at least {needed} bytes for {', '.join(secrets)}")
 
 
 def load_settings(environ: Mapping[str, str], *, env_file: Path | None = None) -> Settings:

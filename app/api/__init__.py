@@ -12,6 +12,7 @@ from app import logs
 from app.api import docs, health, images, problems, tags, uploads
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context
+from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
 from app.services import Services, build_services
@@ -31,7 +32,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
     app.url_map.converters["image_id"] = images.ImageIdConverter
-    app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
+    app.extensions[EXTENSION] = Context(
+        settings, services or build_services(settings), request_models(settings), identity_for(settings)
+    )
     app.before_request(_begin)
     app.after_request(_finish)
     problems.register(app)

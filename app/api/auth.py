@@ -1,27 +1,17 @@
-"""Who is calling."""
+"""Who is calling, of the request being served."""
 
 from flask import g, request
 
-from app.errors import InvalidUser, MissingUser
-from app.models import is_user_id
-
-USER_HEADER = "X-User-ID"
+from app.api.context import context
 
 
 def identify() -> None:
-    """Before each request: take the caller from the header, which a gateway in front has set.
+    """Before each request of an identified route: find out who calls.
 
-    A header sent twice arrives joined by a comma, which no user id holds. What methods there are may be asked
-    by anybody, as browsers do before a request to another origin.
+    What methods there are may be asked by anybody, as browsers do before a request to another origin.
     """
-    if request.method == "OPTIONS":
-        return
-    user_id = request.headers.get(USER_HEADER)
-    if user_id is None:
-        raise MissingUser
-    if not is_user_id(user_id):
-        raise InvalidUser
-    g.user_id = user_id
+    if request.method != "OPTIONS":
+        g.user_id = context().identity.user_of(request.headers)
 
 
 def caller() -> str:

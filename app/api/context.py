@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from app.api.identity import Identity
 from app.api.request_models import RequestModels
 from app.services import Services
 from app.settings import Settings
@@ -16,6 +17,7 @@ class Context:
     settings: Settings
     services: Services
     models: RequestModels
+    identity: Identity
 
 
 def context() -> Context:

@@ -9,6 +9,7 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from app import errors
+from app.api.context import context
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.IncompleteBody: 400,
     errors.ChecksumMismatch: 400,
     errors.MissingUser: 401,
+    errors.InvalidToken: 401,
     errors.NotOwner: 403,
     errors.ImageNotFound: 404,
     errors.IdempotencyConflict: 409,
@@ -73,7 +75,9 @@ def _service_error(error: errors.ServiceError) -> Response:
             response.headers["Content-Range"] = f"bytes */{error.complete_length}"
         case errors.MissingUser():
             # RFC 9110 section 15.5.2 wants a challenge with every 401.
-            response.headers["WWW-Authenticate"] = "X-User-ID"
+            response.headers["WWW-Authenticate"] = context().identity.challenge
+        case errors.InvalidToken():
+            response.headers["WWW-Authenticate"] = f'{context().identity.challenge} error="invalid_token"'
     return response
 
 
