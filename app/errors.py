@@ -138,6 +138,17 @@ class UploadExpired(ServiceError):
     default_detail = "The upload did not arrive in time. Begin a new one."
 
 
+class RateLimited(ServiceError):
+    """Too many requests in a while."""
+
+    code = "rate_limited"
+    default_detail = "Too many requests. Wait as long as Retry-After says."
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+
 class BackendUnavailable(ServiceError):
     """A store is down, slow or throttling; the same request may succeed a little later."""
 

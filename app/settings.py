@@ -31,12 +31,19 @@ def _url_without_slash(value: str) -> str:
     return value.rstrip("/")
 
 
+def _redis_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must start with redis:// or rediss://")
+    return value
+
+
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 Url = Annotated[str, AfterValidator(_url_without_slash)]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]  # kept to the letter
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour|day)$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 SecretAlgorithm = Literal["HS256", "HS384", "HS512"]
@@ -78,7 +85,10 @@ class Settings(BaseModel):
     ] = "header"
     trusted_proxy: Annotated[
         bool,
-        Field(description="true: a gateway sets X-User-ID; without it STAGE=production refuses AUTH_MODE=header"),
+        Field(
+            description="true: a gateway sets X-User-ID (else STAGE=production refuses AUTH_MODE=header) "
+            "and adds the client's address to X-Forwarded-For"
+        ),
     ] = False
     jwt_issuer: Annotated[str | None, Field(description="who signs the tokens (iss); needed with AUTH_MODE=jwt")] = None
     jwt_audience: Annotated[
@@ -97,6 +107,18 @@ class Settings(BaseModel):
         Field(min_length=1, description="the signature algorithms that are accepted, comma-separated"),
     ] = ("RS256", "ES256")
     jwt_user_claim: Annotated[str, Field(min_length=1, description="the claim that names the user")] = "sub"
+
+    rate_limit_per_user: Annotated[
+        Rate | None, Field(description="such as 600/minute; empty: no limit here, as a gateway usually has one")
+    ] = None
+    rate_limit_per_address: Annotated[
+        Rate | None, Field(description="the same for each client address, which many people may share")
+    ] = None
+    rate_limit_storage: Annotated[
+        SecretStr | None,
+        AfterValidator(_redis_url),
+        Field(description="redis://... to count together; empty: each process counts for itself"),
+    ] = None
 
     aws_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="region of bucket, table and queue")] = (
         "us-east-1"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from app.api.identity import Identity
+from app.api.rates import RateLimits
 from app.api.request_models import RequestModels
 from app.services import Services
 from app.settings import Settings
@@ -18,6 +19,7 @@ class Context:
     services: Services
     models: RequestModels
     identity: Identity
+    rates: RateLimits
 
 
 def context() -> Context:

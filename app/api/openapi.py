@@ -148,7 +148,10 @@ class _Document:
         return dict(sorted(responses.items()))
 
     def _kinds(self, contract: Operation) -> Iterable[Kind]:
-        shared = (*_SHARED_FAILURES, self._context.identity.failure) if contract.identified else ()
+        shared: tuple[type[errors.ServiceError], ...] = ()
+        if contract.identified:
+            limited = (errors.RateLimited,) if self._context.rates.are_on else ()
+            shared = (*_SHARED_FAILURES, self._context.identity.failure, *limited)
         once = (errors.IdempotencyConflict, errors.RequestInProgress) if contract.creates else ()
         return [*(KINDS[failure] for failure in (*shared, *once, *contract.failures)), INTERNAL_ERROR]
 

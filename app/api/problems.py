@@ -48,6 +48,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.UnsupportedImageType: 415,
     errors.RangeNotSatisfiable: 416,
     errors.InvalidImage: 422,
+    errors.RateLimited: 429,
     errors.BackendUnavailable: 503,
 }
 KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
@@ -69,6 +70,8 @@ def _service_error(error: errors.ServiceError) -> Response:
         case errors.BackendUnavailable():
             log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        case errors.RateLimited():
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
         case errors.RequestInProgress():
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RangeNotSatisfiable():
