@@ -47,6 +47,11 @@ class MissingUser(ServiceError):
     default_detail = "Say who you are in the X-User-ID header."
 
 
+class InvalidToken(ServiceError):
+    code = "invalid_token"
+    default_detail = "The bearer token is not valid."
+
+
 class InvalidCursor(ServiceError):
     code = "invalid_cursor"
     default_detail = "The cursor was altered, or belongs to another user or other filters. Start again without one."
@@ -136,6 +141,17 @@ class UploadRejected(ServiceError):
 class UploadExpired(ServiceError):
     code = "upload_expired"
     default_detail = "The upload did not arrive in time. Begin a new one."
+
+
+class RateLimited(ServiceError):
+    """Too many requests in a while."""
+
+    code = "rate_limited"
+    default_detail = "Too many requests. Wait as long as Retry-After says."
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BackendUnavailable(ServiceError):

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -33,6 +33,12 @@ def _url_without_slash(value: str) -> str:
     return value.rstrip("/")
 
 
+def _redis_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must start with redis:// or rediss://")
+    return value
+
+
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -47,10 +53,16 @@ def _preset(value: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url_without_slash)]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]  # kept to the letter
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour|day)$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 Preset = Annotated[str, AfterValidator(_preset)]
+SecretAlgorithm = Literal["HS256", "HS384", "HS512"]
+PublicKeyAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]  # fmt: skip
 
 
 class Settings(BaseModel):
@@ -89,6 +101,47 @@ class Settings(BaseModel):
     public_url: Annotated[
         Url | None,
         Field(description="where clients reach this service; empty: thumbnail_url is a path from the root"),
+    ] = None
+
+    auth_mode: Annotated[
+        Literal["header", "jwt"],
+        Field(description="header: X-User-ID, set by a gateway; jwt: a signed bearer token"),
+    ] = "header"
+    trusted_proxy: Annotated[
+        bool,
+        Field(
+            description="true: a gateway sets X-User-ID (else STAGE=production refuses AUTH_MODE=header) "
+            "and adds the client's address to X-Forwarded-For"
+        ),
+    ] = False
+    jwt_issuer: Annotated[str | None, Field(description="who signs the tokens (iss); needed with AUTH_MODE=jwt")] = None
+    jwt_audience: Annotated[
+        str | None, Field(description="whom the tokens are for (aud): this service; needed with AUTH_MODE=jwt")
+    ] = None
+    jwt_jwks_url: Annotated[
+        WebAddress | None, Field(description="where the issuer publishes its keys; https, unless STAGE=local")
+    ] = None
+    jwt_key: Annotated[
+        SecretStr | None,
+        Field(description="instead of JWT_JWKS_URL: a public key in PEM, or for HS256 a secret of at least 32 bytes"),
+    ] = None
+    jwt_algorithms: Annotated[
+        tuple[SecretAlgorithm | PublicKeyAlgorithm, ...],
+        BeforeValidator(_split),
+        Field(min_length=1, description="the signature algorithms that are accepted, comma-separated"),
+    ] = ("RS256", "ES256")
+    jwt_user_claim: Annotated[str, Field(min_length=1, description="the claim that names the user")] = "sub"
+
+    rate_limit_per_user: Annotated[
+        Rate | None, Field(description="such as 600/minute; empty: no limit here, as a gateway usually has one")
+    ] = None
+    rate_limit_per_address: Annotated[
+        Rate | None, Field(description="the same for each client address, which many people may share")
+    ] = None
+    rate_limit_storage: Annotated[
+        SecretStr | None,
+        AfterValidator(_redis_url),
+        Field(description="redis://... to count together; empty: each process counts for itself"),
     ] = None
 
     aws_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="region of bucket, table and queue")] = (
@@ -237,7 +290,37 @@ class Settings(BaseModel):
             raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
         if self.stage != LOCAL_STAGE and self.secret_key is None:
             raise ValueError("SECRET_KEY is needed unless STAGE=local")
+        if self.auth_mode == "jwt":
+            self._check_jwt()
+        elif self.stage == PRODUCTION_STAGE and not self.trusted_proxy:
+            raise ValueError(
+                "AUTH_MODE=header believes any X-User-ID: with STAGE=production say TRUSTED_PROXY=true "
+                "if a gateway sets the header, or use AUTH_MODE=jwt"
+            )
         return self
+
+    def _check_jwt(self) -> None:
+        """What AUTH_MODE=jwt needs. Secrets and public keys never mix, so that neither passes for the other."""
+        if self.jwt_issuer is None or self.jwt_audience is None:
+            raise ValueError("AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE")
+        if (self.jwt_jwks_url is None) == (self.jwt_key is None):
+            raise ValueError("AUTH_MODE=jwt needs either JWT_JWKS_URL or JWT_KEY")
+        secrets = [name for name in self.jwt_algorithms if name in get_args(SecretAlgorithm)]
+        if secrets and len(secrets) < len(self.jwt_algorithms):
+            raise ValueError("JWT_ALGORITHMS mixes those of secrets (HS...) with those of public keys")
+        if self.jwt_key is None:
+            if secrets:
+                raise ValueError("JWT_ALGORITHMS of secrets (HS...) need JWT_KEY")
+            if self.stage != LOCAL_STAGE and not str(self.jwt_jwks_url).startswith("https://"):
+                raise ValueError("JWT_JWKS_URL must start with https:// unless STAGE=local")
+            return
+        key = self.jwt_key.get_secret_value()
+        if bool(secrets) == key.lstrip().startswith("-----BEGIN"):
+            raise ValueError("JWT_KEY is a secret for JWT_ALGORITHMS of HS..., and a public key in PEM for all others")
+        # RFC 7518 section 3.2: a secret is at least as long as the hash.
+        needed = max((int(name[2:]) // 8 for name in secrets), default=0)
+        if len(key.encode()) < needed:
+            raise ValueError(f"JWT_KEY must have at least {needed} bytes for {', '.join(secrets)}")
 
 
 def load_settings(environ: Mapping[str, str], *, env_file: Path | None = None) -> Settings:

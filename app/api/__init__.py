@@ -9,9 +9,11 @@ from functools import partial
 from flask import Flask, Response, g, request
 
 from app import logs
-from app.api import docs, health, images, problems, tags, thumbnails, uploads
+from app.api import docs, health, images, problems, rates, tags, thumbnails, uploads
+from app.api.auth import standings
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context
+from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
 from app.services import Services, build_services
@@ -31,7 +33,13 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
     app.url_map.converters["image_id"] = images.ImageIdConverter
-    app.extensions[EXTENSION] = Context(settings, services or build_services(settings), request_models(settings))
+    app.extensions[EXTENSION] = Context(
+        settings,
+        services or build_services(settings),
+        request_models(settings),
+        identity_for(settings),
+        rates.RateLimits(settings),
+    )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.before_request(_begin)
     app.after_request(_finish)
@@ -58,6 +66,7 @@ def _finish(response: Response) -> Response:
         response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
+    rates.show(response, standings())
     log.log(
         logging.DEBUG if request.path in _PROBES else logging.INFO,
         "request",

@@ -1,27 +1,36 @@
-"""Who is calling."""
+"""Who is calling, of the request being served."""
+
+from collections.abc import Sequence
 
 from flask import g, request
 
-from app.errors import InvalidUser, MissingUser
-from app.models import is_user_id
-
-USER_HEADER = "X-User-ID"
+from app.api.context import context
+from app.api.rates import Standing
 
 
 def identify() -> None:
-    """Before each request: take the caller from the header, which a gateway in front has set.
+    """Before each request of an identified route: find out who calls, and whether too often. Raises RateLimited.
 
-    A header sent twice arrives joined by a comma, which no user id holds. What methods there are may be asked
-    by anybody, as browsers do before a request to another origin.
+    What methods there are may be asked by anybody, as browsers do before a request to another origin.
     """
     if request.method == "OPTIONS":
         return
-    user_id = request.headers.get(USER_HEADER)
-    if user_id is None:
-        raise MissingUser
-    if not is_user_id(user_id):
-        raise InvalidUser
-    g.user_id = user_id
+    scope = context()
+    # The address first: whoever sends tokens that do not count is counted too.
+    _note(scope.rates.count_address(request))
+    g.user_id = scope.identity.user_of(request.headers)
+    _note(scope.rates.count_user(g.user_id))
+
+
+def standings() -> Sequence[Standing]:
+    """What is left to the caller of each limit, as far as the request got."""
+    found: list[Standing] = g.get("standings", [])
+    return found
+
+
+def _note(standing: Standing | None) -> None:
+    if standing is not None:
+        g.standings = [*standings(), standing]
 
 
 def caller() -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from app.api.identity import Identity
+from app.api.rates import RateLimits
 from app.api.request_models import RequestModels
 from app.services import Services
 from app.settings import Settings
@@ -16,6 +18,8 @@ class Context:
     settings: Settings
     services: Services
     models: RequestModels
+    identity: Identity
+    rates: RateLimits
 
 
 def context() -> Context:

@@ -14,7 +14,6 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from app import errors
-from app.api.auth import USER_HEADER
 from app.api.context import EXTENSION, Context
 from app.api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from app.api.operations import Answer, Operation, operation_of
@@ -30,7 +29,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _PATH_FORMATS: dict[str, Json] = {"image_id": {"format": "uuid"}}
 _UPLOAD_FORM = "UploadForm"
 _BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
-_SHARED_FAILURES = (errors.InvalidRequest, errors.MissingUser, errors.InvalidUser, errors.BackendUnavailable)
+_SHARED_FAILURES = (errors.InvalidRequest, errors.MissingUser, errors.BackendUnavailable)
 
 
 def openapi_document(app: Flask, *, server: str = "/") -> Json:
@@ -73,7 +72,7 @@ class _Document:
             "paths": paths,
             "components": {
                 "schemas": definitions,
-                "securitySchemes": {"user": {"type": "apiKey", "in": "header", "name": USER_HEADER}},
+                "securitySchemes": {"user": dict(self._context.identity.scheme)},
             },
         }
 
@@ -141,7 +140,7 @@ class _Document:
     def _responses(self, method: str, contract: Operation) -> Json:
         responses = {str(status): self._answer(method, answer) for status, answer in contract.answers.items()}
         codes: dict[int, list[str]] = {}
-        for kind in _kinds(contract):
+        for kind in self._kinds(contract):
             codes.setdefault(kind.status, []).append(kind.code)
         schema = self._reference(Problem, "serialization")
         for status, names in codes.items():
@@ -151,6 +150,14 @@ class _Document:
             # /ready says what fails in its own words, with a status that is also a failure's.
             responses.setdefault(str(status), problem)
         return dict(sorted(responses.items()))
+
+    def _kinds(self, contract: Operation) -> Iterable[Kind]:
+        shared: tuple[type[errors.ServiceError], ...] = ()
+        if contract.identified:
+            limited = (errors.RateLimited,) if self._context.rates.are_on else ()
+            shared = (*_SHARED_FAILURES, self._context.identity.failure, *limited)
+        once = (errors.IdempotencyConflict, errors.RequestInProgress) if contract.creates else ()
+        return [*(KINDS[failure] for failure in (*shared, *once, *contract.failures)), INTERNAL_ERROR]
 
     def _answer(self, method: str, answer: Answer) -> Json:
         described: Json = {"description": answer.description}
@@ -167,12 +174,6 @@ class _Document:
         if answer.headers:
             described["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
         return described
-
-
-def _kinds(contract: Operation) -> Iterable[Kind]:
-    shared = _SHARED_FAILURES if contract.identified else ()
-    once = (errors.IdempotencyConflict, errors.RequestInProgress) if contract.creates else ()
-    return [*(KINDS[failure] for failure in (*shared, *once, *contract.failures)), INTERNAL_ERROR]
 
 
 def _path_parameters(rule: Rule) -> list[Json]:

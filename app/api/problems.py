@@ -9,6 +9,7 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from app import errors
+from app.api.context import context
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.IncompleteBody: 400,
     errors.ChecksumMismatch: 400,
     errors.MissingUser: 401,
+    errors.InvalidToken: 401,
     errors.NotOwner: 403,
     errors.InvalidLink: 403,
     errors.ImageNotFound: 404,
@@ -47,6 +49,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.UnsupportedImageType: 415,
     errors.RangeNotSatisfiable: 416,
     errors.InvalidImage: 422,
+    errors.RateLimited: 429,
     errors.BackendUnavailable: 503,
 }
 KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
@@ -68,13 +71,17 @@ def _service_error(error: errors.ServiceError) -> Response:
         case errors.BackendUnavailable():
             log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        case errors.RateLimited():
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
         case errors.RequestInProgress():
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RangeNotSatisfiable():
             response.headers["Content-Range"] = f"bytes */{error.complete_length}"
         case errors.MissingUser():
             # RFC 9110 section 15.5.2 wants a challenge with every 401.
-            response.headers["WWW-Authenticate"] = "X-User-ID"
+            response.headers["WWW-Authenticate"] = context().identity.challenge
+        case errors.InvalidToken():
+            response.headers["WWW-Authenticate"] = f'{context().identity.challenge} error="invalid_token"'
     return response
 
 

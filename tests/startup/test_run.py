@@ -170,6 +170,8 @@ def test_an_endpoint_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> N
     [
         ({"WEB_WORKERS": "none"}, "Error: WEB_WORKERS: "),
         ({"STAGE": "production"}, "Error: SECRET_KEY is needed"),
+        ({"STAGE": "production", "SECRET_KEY": "k" * 32}, "Error: AUTH_MODE=header believes any X-User-ID"),
+        ({"AUTH_MODE": "jwt"}, "Error: AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE"),
     ],
 )
 def test_an_invalid_setting_is_one_clear_line(tmp_path: Path, settings: dict[str, str], line: str) -> None:
@@ -181,7 +183,7 @@ def test_an_invalid_setting_is_one_clear_line(tmp_path: Path, settings: dict[str
 
 def test_in_production_nothing_is_created(tmp_path: Path, server: RunningService) -> None:
     code, output = run_to_its_end(
-        tmp_path, STAGE="production", SECRET_KEY="k" * 32, AWS_ENDPOINT_URL=server.endpoint_url
+        tmp_path, STAGE="production", SECRET_KEY="k" * 32, TRUSTED_PROXY="true", AWS_ENDPOINT_URL=server.endpoint_url
     )
     assert code == 1
     assert "Error: Not ready: s3, dynamodb, sqs." in output

@@ -4,6 +4,12 @@ import pytest
 
 from app.settings import Settings, SettingsError, env_example, load_settings
 
+JWT = {
+    "AUTH_MODE": "jwt",
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "images",
+    "JWT_JWKS_URL": "https://issuer.example/jwks",
+}
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,6 +54,27 @@ def test_an_unknown_name_in_the_file_is_an_error_that_suggests_the_right_one(tmp
         ({"DEFAULT_LIST_LIMIT": "50", "MAX_LIST_LIMIT": "20"}, "DEFAULT_LIST_LIMIT is above"),
         ({"AWS_ACCESS_KEY_ID": "key"}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together"),
         ({"STAGE": "production"}, "SECRET_KEY is needed"),
+        ({"STAGE": "production", "SECRET_KEY": "k" * 32}, "AUTH_MODE=header believes any X-User-ID"),
+        ({"RATE_LIMIT_PER_USER": "many"}, "RATE_LIMIT_PER_USER: "),
+        ({"RATE_LIMIT_PER_ADDRESS": "0/minute"}, "RATE_LIMIT_PER_ADDRESS: "),
+        ({"RATE_LIMIT_STORAGE": "memcached://x"}, "RATE_LIMIT_STORAGE: must start with redis://"),
+        (JWT | {"JWT_ISSUER": ""}, "AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE"),
+        (JWT | {"JWT_AUDIENCE": ""}, "AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE"),
+        (JWT | {"JWT_JWKS_URL": ""}, "AUTH_MODE=jwt needs either JWT_JWKS_URL or JWT_KEY"),
+        (JWT | {"JWT_KEY": "k" * 32}, "AUTH_MODE=jwt needs either JWT_JWKS_URL or JWT_KEY"),
+        (JWT | {"JWT_ALGORITHMS": "HS256"}, "JWT_ALGORITHMS of secrets"),
+        (JWT | {"JWT_ALGORITHMS": "HS256,RS256"}, "JWT_ALGORITHMS mixes"),
+        (JWT | {"JWT_ALGORITHMS": "none"}, "JWT_ALGORITHMS.0"),
+        (JWT | {"JWT_ALGORITHMS": ","}, "JWT_ALGORITHMS: "),
+        (
+            JWT | {"STAGE": "test", "SECRET_KEY": "k" * 32, "JWT_JWKS_URL": "http://a.example"},
+            "JWT_JWKS_URL must start",
+        ),
+        (JWT | {"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL: "),
+        (JWT | {"JWT_JWKS_URL": "", "JWT_KEY": "k" * 32}, "JWT_KEY is a secret for"),
+        (JWT | {"JWT_JWKS_URL": "", "JWT_KEY": "-----BEGIN", "JWT_ALGORITHMS": "HS256"}, "JWT_KEY is a secret for"),
+        (JWT | {"JWT_JWKS_URL": "", "JWT_KEY": "k" * 31, "JWT_ALGORITHMS": "HS256"}, "JWT_KEY must have at least 32"),
+        (JWT | {"JWT_JWKS_URL": "", "JWT_KEY": "k" * 63, "JWT_ALGORITHMS": "HS512"}, "JWT_KEY must have at least 64"),
     ],
 )
 def test_an_invalid_setting_is_named(environ: dict[str, str], problem: str) -> None:
@@ -79,7 +106,7 @@ def test_an_endpoint_replaces_the_emulator() -> None:
 
 
 def test_production_goes_to_aws_with_the_chain_of_credentials() -> None:
-    production = load_settings({"STAGE": "production", "SECRET_KEY": "k" * 32, "AWS_ENDPOINT_URL": ""})
+    production = load_settings({"STAGE": "production", "SECRET_KEY": "k" * 32, "TRUSTED_PROXY": "true"})
     assert production.endpoint_url is None
     assert production.credentials is None
     assert not production.keeps_records
