@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.models import ImageLimits
+
 LOCAL_STAGE = "local"
 PRODUCTION_STAGE = "production"
 
@@ -119,6 +121,15 @@ class Settings(BaseModel):
     max_image_pixels: Annotated[Count, Field(description="most pixels of an image, summed over its frames")] = (
         50_000_000
     )
+    max_image_side: Annotated[Count, Field(description="largest width or height of an image, in pixels")] = 16_384
+    max_image_frames: Annotated[Count, Field(description="most frames of an animation")] = 1000
+    max_image_scans: Annotated[Count, Field(description="most scans of a progressive JPEG")] = 100
+    max_image_metadata_bytes: Annotated[
+        Count, Field(description="largest profiles, Exif data and texts of an image in all, once inflated")
+    ] = 4 * 1024 * 1024
+    max_image_decode_bytes: Annotated[
+        Count, Field(description="most memory that decoding one image may take, as its header tells")
+    ] = 256 * 1024 * 1024
     max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
@@ -163,6 +174,17 @@ class Settings(BaseModel):
                 token.get_secret_value() if token else None,
             )
         return ("test", "test", None) if self.endpoint_url else None
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        return ImageLimits(
+            max_pixels=self.max_image_pixels,
+            max_side=self.max_image_side,
+            max_frames=self.max_image_frames,
+            max_scans=self.max_image_scans,
+            max_metadata_bytes=self.max_image_metadata_bytes,
+            max_decode_bytes=self.max_image_decode_bytes,
+        )
 
     @property
     def keeps_records(self) -> bool:

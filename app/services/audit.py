@@ -355,7 +355,7 @@ class Audit:
         with Spool(max_bytes=stored.size) as spool:
             if self._storage.fetch(stored.key, spool) is None:
                 raise ImageNotFound
-            facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+            facts = imaging.inspect(spool.buffer(), self._settings.image_limits)
         return Image(
             image_id=image_id,
             user_id=user_id,

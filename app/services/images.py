@@ -66,7 +66,7 @@ class ImageService:
         or RequestInProgress; or BackendUnavailable, and then nothing is visible, unless it was the
         answer to the very last write that got lost, each time it was tried.
         """
-        facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+        facts = imaging.inspect(spool.buffer(), self._settings.image_limits)
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
         return self._keys.once(
             user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, spool)

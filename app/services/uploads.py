@@ -322,7 +322,7 @@ class DirectUploadService:
             raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
         if image.sha256 is not None and spool.sha256.hex() != image.sha256:
             raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
-        return imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+        return imaging.inspect(spool.buffer(), self._settings.image_limits)
 
     def _accept(self, pending: Image, uploaded: Image) -> Image:
         if self._settings.keeps_records:
