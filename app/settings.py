@@ -130,6 +130,12 @@ class Settings(BaseModel):
     max_image_decode_bytes: Annotated[
         Count, Field(description="most memory that decoding one image may take, as its header tells")
     ] = 256 * 1024 * 1024
+    decode_memory_bytes: Annotated[
+        Count, Field(description="memory of one process for all images that it decodes at once")
+    ] = 512 * 1024 * 1024
+    decode_wait_seconds: Annotated[
+        float, Field(ge=0, le=60, description="how long an image waits for that memory before it is refused")
+    ] = 2.0
     max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
@@ -196,6 +202,8 @@ class Settings(BaseModel):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together")
         if self.default_list_limit > self.max_list_limit:
             raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
+        if self.max_image_decode_bytes > self.decode_memory_bytes:
+            raise ValueError("MAX_IMAGE_DECODE_BYTES is above DECODE_MEMORY_BYTES")
         if self.stage != LOCAL_STAGE and self.secret_key is None:
             raise ValueError("SECRET_KEY is needed unless STAGE=local")
         return self

@@ -47,6 +47,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.RangeNotSatisfiable: 416,
     errors.InvalidImage: 422,
     errors.BackendUnavailable: 503,
+    errors.Overloaded: 503,
 }
 KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
 
@@ -67,7 +68,7 @@ def _service_error(error: errors.ServiceError) -> Response:
         case errors.BackendUnavailable():
             log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        case errors.RequestInProgress():
+        case errors.RequestInProgress() | errors.Overloaded():
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RangeNotSatisfiable():
             response.headers["Content-Range"] = f"bytes */{error.complete_length}"

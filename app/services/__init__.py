@@ -14,6 +14,7 @@ from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
+from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService
 from app.services.queue import UploadQueue
 from app.services.storage import ImageStorageService
@@ -30,6 +31,7 @@ class Services:
     storage: ImageStorageService
     metadata: ImageMetadataService
     queue: UploadQueue
+    inspector: Inspector
     images: ImageService
     uploads: DirectUploadService
     clock: Clock
@@ -65,6 +67,7 @@ def build_services(
     metadata = ImageMetadataService(factory, settings)
     cursors = CursorSigner(settings.secret_key.get_secret_value())
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
-    images = ImageService(storage, metadata, keys, cursors, settings, clock=clock)
-    uploads = DirectUploadService(storage, metadata, keys, images, settings, clock=clock)
-    return Services(storage, metadata, UploadQueue(factory, settings), images, uploads, clock)
+    inspector = Inspector(settings)
+    images = ImageService(storage, metadata, keys, cursors, inspector, settings=settings, clock=clock)
+    uploads = DirectUploadService(storage, metadata, keys, images, inspector, settings=settings, clock=clock)
+    return Services(storage, metadata, UploadQueue(factory, settings), inspector, images, uploads, clock)

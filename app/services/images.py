@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 
 import orjson
 
-from app import imaging
 from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
+from app.imaging import ImageFacts
 from app.models import (
     Clock,
     DeleteOutcome,
@@ -28,6 +28,7 @@ from app.models import (
 from app.services.aws import back_off
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
+from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.storage import ImageStorageService, ObjectStream
 from app.settings import Settings
@@ -48,31 +49,33 @@ class ImageService:
         metadata: ImageMetadataService,
         keys: IdempotencyKeys,
         cursors: CursorSigner,
-        settings: Settings,
+        inspector: Inspector,
         *,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._storage = storage
         self._metadata = metadata
         self._keys = keys
         self._cursors = cursors
+        self._inspector = inspector
         self._settings = settings
         self._clock = clock
 
     def upload(self, user_id: str, new: NewImage, spool: Spool, *, key: str | None = None) -> Image:
         """Check the bytes, store them, and return the image; with an idempotency key, once in a day.
 
-        Raises UnsupportedImageType or InvalidImage, and then nothing was stored; IdempotencyConflict
+        Raises UnsupportedImageType, InvalidImage or Overloaded, and then nothing was stored; IdempotencyConflict
         or RequestInProgress; or BackendUnavailable, and then nothing is visible, unless it was the
         answer to the very last write that got lost, each time it was tried.
         """
-        facts = imaging.inspect(spool.buffer(), self._settings.image_limits)
+        facts = self._inspector.inspect(spool.buffer())
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
         return self._keys.once(
             user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, spool)
         )
 
-    def _store(self, user_id: str, image_id: str, new: NewImage, facts: imaging.ImageFacts, spool: Spool) -> Image:
+    def _store(self, user_id: str, image_id: str, new: NewImage, facts: ImageFacts, spool: Spool) -> Image:
         """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""
         now = self._clock()
         announced = Image(

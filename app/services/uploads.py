@@ -17,7 +17,6 @@ from enum import StrEnum
 
 import orjson
 
-from app import imaging
 from app.errors import (
     BackendUnavailable,
     ChecksumMismatch,
@@ -30,6 +29,7 @@ from app.errors import (
     UploadNotPending,
     UploadRejected,
 )
+from app.imaging import ImageFacts
 from app.models import (
     Announcement,
     Clock,
@@ -45,6 +45,7 @@ from app.models import (
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
+from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
 from app.services.storage import ImageStorageService, ObjectExists
@@ -75,14 +76,16 @@ class DirectUploadService:
         metadata: ImageMetadataService,
         keys: IdempotencyKeys,
         images: ImageService,
-        settings: Settings,
+        inspector: Inspector,
         *,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._storage = storage
         self._metadata = metadata
         self._keys = keys
         self._images = images
+        self._inspector = inspector
         self._settings = settings
         self._clock = clock
 
@@ -133,7 +136,7 @@ class DirectUploadService:
         """Check what has arrived, now, and return the finished image. Safe to repeat.
 
         Raises ImageNotFound, NotOwner, UploadNotPending (nothing has arrived yet), UploadExpired, or
-        UploadRejected with the reason.
+        UploadRejected with the reason; or Overloaded.
         """
         image = self._settled(self._images.owned(user_id, image_id))
         match image.status:
@@ -171,7 +174,7 @@ class DirectUploadService:
     def handle(self, body: str) -> None:
         """Do what a message of the queue gives reason to; one that gives none is passed over.
 
-        Handling it again does nothing more. Raises BackendUnavailable, and then it must be handled again.
+        Handling it again does nothing more. Raises BackendUnavailable or Overloaded, and then it must be handled again.
         """
         events = objects_created(body)
         if not events:
@@ -316,13 +319,13 @@ class DirectUploadService:
                 return self._accept(image, uploaded)
         return None
 
-    def _inspected(self, image: Image, spool: Spool) -> imaging.ImageFacts:
+    def _inspected(self, image: Image, spool: Spool) -> ImageFacts:
         """The facts of what has arrived. Raises what an upload through the API would."""
         if spool.size != image.file_size:
             raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
         if image.sha256 is not None and spool.sha256.hex() != image.sha256:
             raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
-        return imaging.inspect(spool.buffer(), self._settings.image_limits)
+        return self._inspector.inspect(spool.buffer())
 
     def _accept(self, pending: Image, uploaded: Image) -> Image:
         if self._settings.keeps_records:

@@ -1,0 +1,18 @@
+"""Checking what arrives, by this service's limits and within this process's memory."""
+
+from app import imaging
+from app.admission import MemoryBudget
+from app.settings import Settings
+from app.structure import Bytes
+
+
+class Inspector:
+    """One for all services of a process, since they share its memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = settings.image_limits
+        self.budget = MemoryBudget(settings.decode_memory_bytes, wait_seconds=settings.decode_wait_seconds)
+
+    def inspect(self, data: Bytes) -> imaging.ImageFacts:
+        """As `imaging.inspect`; also raises Overloaded where too much is being decoded already."""
+        return imaging.inspect(data, self._limits, admission=self.budget.admitted)
