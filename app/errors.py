@@ -107,6 +107,13 @@ class InvalidImage(ServiceError):
     default_detail = "The image cannot be decoded."
 
 
+class Overloaded(ServiceError):
+    """As much is being decoded in this process as its memory allows; a little later there is room."""
+
+    code = "overloaded"
+    default_detail = "Too many images are being checked at the moment. Try again shortly."
+
+
 class RangeNotSatisfiable(ServiceError):
     code = "range_not_satisfiable"
     default_detail = "The range starts beyond the end of the image."

@@ -8,17 +8,23 @@ file is walked first (app/structure.py).
 
 import functools
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import pyvips
 
 from app.errors import InvalidImage, UnsupportedImageType
-from app.models import ContentType
-from app.structure import Bytes, GifScreen, gif_screen, jpeg_picture, png_is_whole
+from app.models import ContentType, ImageLimits
+from app.structure import Bytes, GifScreen, gif_screen, jpeg_parts, png_parts, webp_metadata_bytes
 
 _configuring = threading.Lock()
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
 _LONG_RUN = 32  # bytes of one value at the end of a JPEG's last scan, after which its end is looked at twice
+_MAX_SCANNED_PIXELS = (
+    1_000_000_000  # of a JPEG in several scans, each of which may visit every pixel: one to two seconds
+)
+_DECODER_BYTES = 24 * 1024 * 1024  # what a decoder takes for itself and for the rows that it is at
 _OPTIONS = {
     ContentType.JPEG: {},
     ContentType.PNG: {},
@@ -57,41 +63,107 @@ def sniffed_type(data: Bytes) -> ContentType:
     raise UnsupportedImageType
 
 
-def inspect(data: Bytes, *, max_pixels: int) -> ImageFacts:
+Admission = Callable[[int], AbstractContextManager[object]]
+"""Waits until so many bytes of memory may be used, and gives them back at its end."""
+
+
+def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcontext) -> ImageFacts:
     """The facts of an image that decodes whole, from first pixel to last frame.
 
-    The pixel limit is summed over the frames and checked on the header, before anything is
-    decoded. Raises UnsupportedImageType, or InvalidImage with what is wrong.
+    All limits are checked on structure and header, before anything is decoded; the decoding itself
+    waits for `admission` of the memory that the header tells it takes. Raises UnsupportedImageType,
+    InvalidImage with what is wrong, or what `admission` raises.
     """
     content_type = sniffed_type(data)
-    picture: bytes | None = None
-    screen: GifScreen | None = None
-    whole: object = True
-    match content_type:
-        case ContentType.JPEG:
-            whole = picture = jpeg_picture(data)
-        case ContentType.PNG:
-            whole = png_is_whole(data)
-        case ContentType.GIF:
-            whole = screen = gif_screen(data)
-        case ContentType.WEBP:
-            pass  # libvips refuses one when as much as its last byte is missing
-    if not whole:
-        raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
+    structure = _structure(data, content_type, limits)
     configure_libvips()
     try:
         image = _open(data, content_type)
-        facts = _facts(image, content_type, screen)
-        pixels = facts.width * facts.height * facts.frames
-        if pixels > max_pixels:
-            raise InvalidImage(f"The image has {pixels} pixels in {facts.frames} frame(s); the limit is {max_pixels}.")
-        if picture:
-            _require_whole_jpeg(picture)
-        else:
-            _decode(image)
+        shape = _shape(image, content_type, structure.screen)
+        decode_bytes = _decode_bytes(shape, structure, len(data))
+        _require_within(limits, shape, structure, decode_bytes)
+        with admission(decode_bytes):
+            if structure.picture:
+                _require_whole_jpeg(structure.picture)
+            else:
+                _decode(image)
     except pyvips.Error as error:
         raise InvalidImage("The image is damaged or cut short: it does not decode whole.") from error
-    return facts
+    return ImageFacts(content_type, shape.width, shape.height, shape.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class _Structure:
+    """What a walk over the file tells, whatever its format. Sizes in bytes."""
+
+    metadata_bytes: int = 0
+    buffered_bytes: int = 0
+    scans: int = 1
+    frames: int = 1
+    picture: bytes | None = None
+    screen: GifScreen | None = None
+
+
+def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _Structure:
+    """Raises InvalidImage where the file is not whole, or has more frames, scans or metadata than it may."""
+    structure: _Structure | None = None
+    match content_type:
+        case ContentType.JPEG:
+            if jpeg := jpeg_parts(data):
+                structure = _Structure(jpeg.metadata_bytes, jpeg.buffered_bytes, jpeg.scans, picture=jpeg.picture)
+        case ContentType.PNG:
+            if png := png_parts(data, max_metadata_bytes=limits.max_metadata_bytes):
+                structure = _Structure(png.metadata_bytes, png.buffered_bytes)
+        case ContentType.GIF:
+            if screen := gif_screen(data):
+                structure = _Structure(frames=screen.frames, screen=screen)
+        case ContentType.WEBP:  # libvips refuses one when as much as its last byte is missing
+            structure = _Structure(webp_metadata_bytes(data))
+    if structure is None:
+        raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
+    _limit("bytes of profiles, Exif data and texts", structure.metadata_bytes, limits.max_metadata_bytes)
+    _limit("scans", structure.scans, limits.max_scans)
+    _limit("frames", structure.frames, limits.max_frames)
+    return structure
+
+
+def _require_within(limits: ImageLimits, shape: "_Shape", structure: _Structure, decode_bytes: int) -> None:
+    """Raises InvalidImage where the header asks for more than the limits allow."""
+    _limit("frames", shape.frames, limits.max_frames)
+    _limit("pixels on its longer side", max(shape.width, shape.height), limits.max_side)
+    pixels = shape.width * shape.height * shape.frames
+    if pixels > limits.max_pixels:
+        raise InvalidImage(
+            f"The image has {pixels} pixels in {shape.frames} frame(s); the limit is {limits.max_pixels}."
+        )
+    if structure.scans > 1:
+        _limit("pixels over its scans", pixels * structure.scans, _MAX_SCANNED_PIXELS)
+    if decode_bytes > limits.max_decode_bytes:
+        raise InvalidImage(
+            f"The image takes about {decode_bytes} bytes of memory to decode; the limit is {limits.max_decode_bytes}."
+        )
+
+
+def _limit(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise InvalidImage(f"The image has more {what} than this service accepts; the limit is {most}.")
+
+
+def _decode_bytes(shape: "_Shape", structure: _Structure, file_bytes: int) -> int:
+    """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
+
+    JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held.
+    A GIF needs its screen, and once more where a frame is taken back. WebP is always held whole.
+    """
+    frame = shape.width * shape.height
+    needed = _DECODER_BYTES + structure.buffered_bytes
+    if structure.picture:
+        needed += 2 * file_bytes  # the picture without its metadata, and without its end
+    elif structure.screen:
+        needed += 5 * frame
+    elif shape.is_webp:
+        needed += 4 * frame * (shape.frames + 1)
+    return needed
 
 
 def _open(data: Bytes, content_type: ContentType, *, fail_on: str = "error") -> pyvips.Image:
@@ -112,11 +184,23 @@ def _require_whole_jpeg(picture: bytes) -> None:
     bytes that happen to be codes of flat blocks, so a run of one byte at the end is looked at twice:
     a real picture needs all of it (it is flat there), or none of it (it is padding).
     """
-    body, end = picture[:-2], picture[-2:]
-    run = len(body) - len(body.rstrip(body[-1:]))
-    needs_run = _decodes(picture) and (run < _LONG_RUN or not _decodes(body[: -_LONG_RUN // 2] + end))
+    end = picture[-2:]
+    run = _run_at_end(picture)
+    needs_run = _decodes(picture) and (run < _LONG_RUN or not _decodes(picture[: -2 - _LONG_RUN // 2] + end))
     if not needs_run:  # then it has to do without
-        _decode_strictly(body[: len(body) - run + 1] + end)
+        _decode_strictly(picture[: len(picture) - 2 - run + 1] + end)
+
+
+def _run_at_end(picture: bytes) -> int:
+    """How often the last byte before the end marker stands there, without a copy of a large picture."""
+    stop = len(picture) - 2
+    while stop > 0:
+        start = max(0, stop - 65_536)
+        piece = picture[start:stop].rstrip(picture[-3:-2])
+        if piece:
+            return len(picture) - 2 - start - len(piece)
+        stop = start
+    return len(picture) - 2
 
 
 def _decodes(picture: bytes) -> bool:
@@ -131,14 +215,24 @@ def _decode_strictly(picture: bytes) -> None:
     _decode(_open(picture, ContentType.JPEG, fail_on="warning"))
 
 
-def _facts(image: pyvips.Image, content_type: ContentType, screen: GifScreen | None) -> ImageFacts:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Pixels as seen, with the orientation applied."""
+
+    width: int
+    height: int
+    frames: int
+    is_webp: bool
+
+
+def _shape(image: pyvips.Image, content_type: ContentType, screen: GifScreen | None) -> _Shape:
     frames = _header(image, "n-pages")
     width, height = image.width, image.height // frames
     if screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
         width, height = max(width, screen.width), max(height, screen.height)
     if _header(image, "orientation") in _SIDEWAYS:
         width, height = height, width
-    return ImageFacts(content_type, width, height, frames)
+    return _Shape(width, height, frames, content_type is ContentType.WEBP)
 
 
 def _header(image: pyvips.Image, name: str) -> int:

@@ -134,6 +134,19 @@ class Announcement:
     method: UploadMethod
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """What an image may ask of a decoder: pixels summed over its frames, bytes of metadata once inflated,
+    and the memory that decoding it takes, as its header tells."""
+
+    max_pixels: int
+    max_side: int
+    max_frames: int
+    max_scans: int
+    max_metadata_bytes: int
+    max_decode_bytes: int
+
+
 class ImageChanges(TypedDict, total=False):
     """An edit: only the members present change, None clears."""
 

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.models import ImageLimits
 from app.variant_specs import VariantSpec, parsed_preset
 
 LOCAL_STAGE = "local"
@@ -204,6 +205,21 @@ class Settings(BaseModel):
     max_image_pixels: Annotated[Count, Field(description="most pixels of an image, summed over its frames")] = (
         50_000_000
     )
+    max_image_side: Annotated[Count, Field(description="largest width or height of an image, in pixels")] = 16_384
+    max_image_frames: Annotated[Count, Field(description="most frames of an animation")] = 1000
+    max_image_scans: Annotated[Count, Field(description="most scans of a progressive JPEG")] = 100
+    max_image_metadata_bytes: Annotated[
+        Count, Field(description="largest profiles, Exif data and texts of an image in all, once inflated")
+    ] = 4 * 1024 * 1024
+    max_image_decode_bytes: Annotated[
+        Count, Field(description="most memory that decoding one image may take, as its header tells")
+    ] = 256 * 1024 * 1024
+    decode_memory_bytes: Annotated[
+        Count, Field(description="memory of one process for all images that it decodes at once")
+    ] = 512 * 1024 * 1024
+    decode_wait_seconds: Annotated[
+        float, Field(ge=0, le=60, description="how long an image waits for that memory before it is refused")
+    ] = 2.0
     max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
@@ -279,6 +295,17 @@ class Settings(BaseModel):
         return min(self.max_upload_bytes, self.max_request_bytes or self.max_upload_bytes)
 
     @property
+    def image_limits(self) -> ImageLimits:
+        return ImageLimits(
+            max_pixels=self.max_image_pixels,
+            max_side=self.max_image_side,
+            max_frames=self.max_image_frames,
+            max_scans=self.max_image_scans,
+            max_metadata_bytes=self.max_image_metadata_bytes,
+            max_decode_bytes=self.max_image_decode_bytes,
+        )
+
+    @property
     def keeps_records(self) -> bool:
         return self.stage != PRODUCTION_STAGE if self.metadata_records is None else self.metadata_records
 
@@ -288,6 +315,8 @@ class Settings(BaseModel):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together")
         if self.default_list_limit > self.max_list_limit:
             raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
+        if self.max_image_decode_bytes > self.decode_memory_bytes:
+            raise ValueError("MAX_IMAGE_DECODE_BYTES is above DECODE_MEMORY_BYTES")
         if self.stage != LOCAL_STAGE and self.secret_key is None:
             raise ValueError("SECRET_KEY is needed unless STAGE=local")
         if self.auth_mode == "jwt":

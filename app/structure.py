@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 Bytes = bytes | mmap.mmap
+Buffer = bytes | memoryview
 
 _MAX_PARTS = 100_000  # of one file: a photograph has tens, a long animation some ten thousand
+
+# Encoders fill blocks up to 255 bytes. A large file of much smaller ones would hold the interpreter for seconds.
+_GIF_BLOCK_BYTES = 32
 
 # ITU-T T.81 annex B: markers are 0xFF and a byte that is neither 0 (stuffing) nor 0xFF (fill).
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -22,29 +26,53 @@ _JPEG_COMMENTS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM
 _JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _JPEG_PROGRESSIVE = frozenset({0xC2, 0xCA})
 _EOI, _SOS = 0xD9, 0xDA
+_PNG_METADATA = frozenset({b"iCCP", b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
+_WEBP_METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
 _ALL_COEFFICIENTS = (1 << 64) - 1
 
 
-def jpeg_picture(data: Bytes) -> bytes | None:
-    """What of a JPEG makes its picture: tables, frame and scans, up to the first end marker.
+@dataclass(frozen=True, slots=True)
+class JpegParts:
+    """A JPEG taken apart: `picture` is what makes the pixels, a file of its own. Sizes in bytes.
 
-    Application data, comments and junk between segments are left out, since every decoder skips
-    them. None where no end comes, or where scans are missing: of a progressive picture each
-    coefficient of each component must come to its last bit (T.81 annex G).
+    `buffered_bytes` is what a decoder must hold of a picture that comes in several scans.
     """
-    parts = [b"\xff\xd8"]
+
+    picture: bytes
+    scans: int
+    buffered_bytes: int
+    metadata_bytes: int
+
+
+def jpeg_parts(data: Bytes) -> JpegParts | None:
+    """The picture of a JPEG (tables, frame and scans, up to the first end marker) and what else it has.
+
+    Application data, comments and junk between segments are not of the picture, since every decoder
+    skips them; but the two that say how colours are coded are kept. None where no end comes, or where
+    scans are missing: of a progressive picture each coefficient of each component must come to its
+    last bit (T.81 annex G).
+    """
+    parts: list[Buffer] = [b"\xff\xd8"]
     sequential = False
+    scans = buffered = metadata = 0
     missing: dict[int, int] = {}  # per component of a progressive frame, a bit for each coefficient
     for code, segment, scan in _jpeg_segments(data):
         if code == _EOI:
-            return None if any(missing.values()) else b"".join([*parts, b"\xff\xd9"])
+            if any(missing.values()):
+                return None
+            is_buffered = scans > 1 or not sequential
+            return JpegParts(b"".join([*parts, b"\xff\xd9"]), scans, buffered if is_buffered else 0, metadata)
         if code in _JPEG_COMMENTS:
+            metadata += len(segment)
+            parts.append(_colour_coding(code, segment))
             continue
-        if code in _JPEG_SEQUENTIAL:
-            sequential = True
-        elif code in _JPEG_PROGRESSIVE:
-            missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
+        if code in _JPEG_SEQUENTIAL | _JPEG_PROGRESSIVE:
+            sequential = code in _JPEG_SEQUENTIAL
+            buffered = _coefficient_bytes(segment)
+            if not sequential:
+                missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
         elif code == _SOS:
+            scans += 1
             for component in segment[1:-3:2]:
                 missing[component] = missing.get(component, 0) & ~_completed_coefficients(segment)
         parts += [bytes((0xFF, code)), (len(segment) + 2).to_bytes(2, "big")]
@@ -55,9 +83,29 @@ def jpeg_picture(data: Bytes) -> bytes | None:
     return None
 
 
-def _jpeg_segments(data: Bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def _colour_coding(code: int, segment: bytes) -> bytes:
+    """The segment that a JFIF header or Adobe's marker comes down to, without what a decoder may warn of.
+
+    JFIF 1.02; Adobe Technical Note 5116, section 18: the last byte is the colour transform.
+    """
+    if code == 0xE0 and segment.startswith(b"JFIF\0"):
+        return b"\xff\xe0\0\x10JFIF\0\1\2\0\0\1\0\1\0\0"
+    if code == 0xEE and segment.startswith(b"Adobe") and len(segment) >= 12 and segment[11] <= 2:
+        return b"\xff\xee\0\x0e" + segment[:12]
+    return b""
+
+
+def _coefficient_bytes(frame: bytes) -> int:
+    """Two bytes for each coefficient of each component (T.81 section B.2.2 has the frame header)."""
+    pixels = int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")
+    samplings = [(factors >> 4) * (factors & 15) for factors in frame[7::3]]
+    return 2 * pixels * sum(samplings) // max([1, *samplings])
+
+
+def _jpeg_segments(data: Bytes) -> Iterator[tuple[int, bytes, Buffer]]:
     """Marker, content, and the data of the scan where it heads one, to the end marker or where it breaks off."""
     position = 2
+    view = memoryview(data)
     for _ in range(_MAX_PARTS):
         marker = _JPEG_MARKER.search(data, position)
         if marker is None:
@@ -73,12 +121,12 @@ def _jpeg_segments(data: Bytes) -> Iterator[tuple[int, bytes, bytes]]:
         if length < (8 if code == _SOS else 2) or len(segment) != length - 2:
             return
         position += length
-        scan = b""
+        scan: Buffer = b""
         if code == _SOS:
             end = _JPEG_SCAN_END.search(data, position)
             if end is None:
                 return
-            scan, position = data[position : end.start()], end.start()
+            scan, position = view[position : end.start()], end.start()
         yield code, segment, scan
 
 
@@ -88,35 +136,89 @@ def _completed_coefficients(scan_header: bytes) -> int:
     return 0 if approximation & 0x0F else (2 << min(last, 63)) - (1 << min(first, 63))
 
 
-def png_is_whole(data: Bytes) -> bool:
-    """Whether the chunks lead to IEND, and those that matter are as they were written.
+@dataclass(frozen=True, slots=True)
+class PngParts:
+    """Of a PNG that is whole: the bytes of its pixels where a decoder must hold all of them at once
+    (it is interlaced), and those of its metadata once inflated."""
+
+    buffered_bytes: int
+    metadata_bytes: int
+
+
+def png_parts(data: Bytes, *, max_metadata_bytes: int) -> PngParts | None:
+    """None unless the chunks lead to IEND, and those that matter are as they were written.
 
     PNG specification, sections 5.3 to 5.5: chunks whose name starts with a capital are critical.
+    Metadata is inflated until it is more than `max_metadata_bytes`.
     """
     position = 8
+    metadata = 0
     with memoryview(data) as view:
         for _ in range(_MAX_PARTS):
             length = int.from_bytes(view[position : position + 4], "big")
             kind = data[position + 4 : position + 8]
             end = position + 8 + length
             if end + 4 > len(data):
-                return False
+                return None
             if kind[0] & 0x20 == 0:
                 with view[position + 4 : end] as checked:
                     if zlib.crc32(checked) != int.from_bytes(view[end : end + 4], "big"):
-                        return False
+                        return None
+            elif kind in _PNG_METADATA and metadata <= max_metadata_bytes:
+                metadata += _inflated_bytes(kind, data[position + 8 : end], max_metadata_bytes)
             if kind == b"IEND":
-                return True
+                return PngParts(_png_buffered_bytes(data[16:29]), metadata)
             position = end + 4
-    return False
+    return None
+
+
+def _inflated_bytes(kind: bytes, content: bytes, most: int) -> int:
+    """The size of a chunk's content, inflated until it is more than `most` (PNG specification, 11.3.3 and 11.3.4)."""
+    _, _, rest = content.partition(b"\0")
+    if kind == b"iTXt":
+        compressed = rest[:1] == b"\1"
+        rest = rest[2:].split(b"\0", 2)[-1]
+    else:
+        compressed = kind in (b"iCCP", b"zTXt")
+        rest = rest[1:] if compressed else rest
+    if not compressed:
+        return len(content)
+    try:
+        return len(zlib.decompressobj().decompress(rest, most + 1))
+    except zlib.error:
+        return len(content)  # decoders pass over it
+
+
+def _png_buffered_bytes(header: bytes) -> int:
+    """What all pixels take, by IHDR, where it says that they are interlaced."""
+    if len(header) < 13 or header[12] == 0:
+        return 0
+    width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
+    # Palettes and transparent colours become RGBA when they are decoded.
+    return width * height * 4 * (2 if header[8] == 16 else 1)
+
+
+def webp_metadata_bytes(data: Bytes) -> int:
+    """The size of profile, Exif and XMP (WebP Container Specification, "Extended File Format")."""
+    position, total = 12, 0
+    for _ in range(_MAX_PARTS):
+        kind = data[position : position + 4]
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        if len(kind) < 4:
+            return total
+        if kind in _WEBP_METADATA:
+            total += length
+        position += 8 + length + length % 2
+    return total
 
 
 @dataclass(frozen=True, slots=True)
 class GifScreen:
-    """The logical screen of a GIF, in pixels: what a viewer makes room for."""
+    """The logical screen of a GIF, in pixels: what a viewer makes room for. And how many frames it shows."""
 
     width: int
     height: int
+    frames: int
 
 
 def gif_screen(data: Bytes) -> GifScreen | None:
@@ -127,21 +229,26 @@ def gif_screen(data: Bytes) -> GifScreen | None:
     size = len(data)
     if size < 13:
         return None
+    frames = 0
+    blocks = _MAX_PARTS + size // _GIF_BLOCK_BYTES
     position = 13 + _colour_table_bytes(data[10])
-    while position < size:
+    while position < size and blocks > 0:
         introducer = data[position]
         if introducer == 0x3B:
-            return GifScreen(*(int.from_bytes(data[at : at + 2], "little") for at in (6, 8)))
+            return GifScreen(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"), frames)
         if introducer == 0x21:
             position += 2
         elif introducer == 0x2C and position + 10 <= size:
             if b"\0\0" in (data[position + 5 : position + 7], data[position + 7 : position + 9]):
                 return None
+            frames += 1
             position += 11 + _colour_table_bytes(data[position + 9])
         else:
             return None
-        while position < size and (length := data[position]):
+        blocks -= 1
+        while position < size and (length := data[position]) and blocks > 0:
             position += 1 + length
+            blocks -= 1
         position += 1
     return None
 

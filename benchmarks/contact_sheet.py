@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from app import imaging
+from app.settings import Settings
 from app.variant_specs import Crop, Fit, VariantFormat, VariantSpec
 from app.variants import render
 from tests.real_images import real_images
@@ -48,7 +49,7 @@ def main() -> None:
         pen.text((MARGIN[0] + column * CELL[0], 4), title, "black")
     for row, (name, what) in enumerate(PICTURES.items()):
         data = files[name].read_bytes()
-        facts = imaging.inspect(data, max_pixels=50_000_000)
+        facts = imaging.inspect(data, Settings().image_limits)
         top = MARGIN[1] + row * CELL[1]
         pen.text((4, top), f"{what}\n{facts.width} x {facts.height}\n{len(data) / 1000:.0f} kB", "black")
         for column, spec in enumerate(COLUMNS.values()):

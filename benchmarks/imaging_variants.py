@@ -25,6 +25,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from app import imaging
+from app.settings import Settings
 from app.variant_specs import Rendition, VariantFormat, VariantSpec
 from app.variants import render
 
@@ -103,7 +104,7 @@ def _task(task: str, data: bytes) -> Callable[[], object]:
         case ["decode"]:
             return lambda: pyvips.Image.new_from_buffer(data, "", access="sequential").avg()
         case ["validate"]:
-            return lambda: imaging.inspect(data, max_pixels=50_000_000)
+            return lambda: imaging.inspect(data, Settings().image_limits)
         case ["both"]:
             wanted = [_rendition(data, width, VariantFormat.WEBP) for width in (256, 1024)]
             return lambda: render(data, wanted)

@@ -51,6 +51,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.InvalidImage: 422,
     errors.RateLimited: 429,
     errors.BackendUnavailable: 503,
+    errors.Overloaded: 503,
 }
 KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
 
@@ -73,7 +74,7 @@ def _service_error(error: errors.ServiceError) -> Response:
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RateLimited():
             response.headers["Retry-After"] = str(error.retry_after_seconds)
-        case errors.RequestInProgress():
+        case errors.RequestInProgress() | errors.Overloaded():
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RangeNotSatisfiable():
             response.headers["Content-Range"] = f"bytes */{error.complete_length}"

@@ -203,6 +203,11 @@ class Limits(Response):
         int | None, Field(description="largest image in an answer; a larger one is redirected to its presigned URL")
     ]
     max_image_pixels: int
+    max_image_side: Annotated[int, Field(description="pixels")]
+    max_image_frames: int
+    max_image_scans: Annotated[int, Field(description="of a progressive JPEG")]
+    max_image_metadata_bytes: Annotated[int, Field(description="profiles, Exif data and texts, once inflated")]
+    max_image_decode_bytes: Annotated[int, Field(description="memory that decoding takes, as the header tells")]
     content_types: list[ContentType]
     max_title_length: int
     max_description_length: int

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from app import logs
 from app.entrypoints.signals import Stopped, StopSignals
-from app.errors import BackendUnavailable
+from app.errors import BackendUnavailable, Overloaded
 from app.services import build_services
 from app.services.queue import VISIBILITY_SECONDS, Message, UploadQueue
 from app.settings import Settings
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _TICK_SECONDS = 0.2  # how soon a stop is noticed while messages are handled
 _LAST_POLL_SECONDS = 1  # a poll that is still open when everything else has stopped is cut off after this
 _LONGEST_PAUSE_SECONDS = 30
+_DECODE_WAIT_SECONDS = 60.0  # nobody waits for the worker, and a message that fails five times is set aside
 
 
 def run_worker(settings: Settings) -> None:
@@ -30,7 +31,7 @@ def run_worker(settings: Settings) -> None:
     signals = StopSignals()
     with ExitStack() as stack:
         try:
-            services = build_services(settings)
+            services = build_services(settings.model_copy(update={"decode_wait_seconds": _DECODE_WAIT_SECONDS}))
             worker = Worker(
                 services.queue,
                 services.uploads.handle,
@@ -141,6 +142,9 @@ class Worker:
             self._handle(message.body)
         except BackendUnavailable as error:
             log.warning("message not handled", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+            return False
+        except Overloaded:
+            log.warning("message not handled", extra={"cause": "Overloaded"})
             return False
         except Exception:
             log.exception("message not handled")

@@ -14,6 +14,7 @@ from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
+from app.services.inspection import Inspector
 from app.services.links import LinkSigner
 from app.services.metadata import ImageMetadataService
 from app.services.queue import UploadQueue
@@ -32,6 +33,7 @@ class Services:
     storage: ImageStorageService
     metadata: ImageMetadataService
     queue: UploadQueue
+    inspector: Inspector
     images: ImageService
     uploads: DirectUploadService
     variants: VariantService
@@ -69,12 +71,14 @@ def build_services(
     metadata = ImageMetadataService(factory, settings)
     cursors = CursorSigner(*settings.signing_secrets)
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
-    images = ImageService(storage, metadata, keys, cursors, settings, clock=clock)
-    uploads = DirectUploadService(storage, metadata, keys, images, settings, clock=clock)
+    inspector = Inspector(settings)
+    images = ImageService(storage, metadata, keys, cursors, inspector, settings=settings, clock=clock)
+    uploads = DirectUploadService(storage, metadata, keys, images, inspector, settings=settings, clock=clock)
     return Services(
         storage=storage,
         metadata=metadata,
         queue=UploadQueue(factory, settings),
+        inspector=inspector,
         images=images,
         uploads=uploads,
         variants=VariantService(storage, metadata),

@@ -19,7 +19,6 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from app import imaging
 from app.errors import ImageNotFound, ServiceError
 from app.models import (
     Image,
@@ -124,6 +123,7 @@ class Audit:
         self._metadata = services.metadata
         self._images = services.images
         self._uploads = services.uploads
+        self._inspector = services.inspector
         self._clock = services.clock
         self._settings = settings
         self._orders = orders
@@ -376,7 +376,7 @@ class Audit:
         with Spool(max_bytes=stored.size) as spool:
             if self._storage.fetch(stored.key, spool) is None:
                 raise ImageNotFound
-            facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+            facts = self._inspector.inspect(spool.buffer())
         return Image(
             image_id=image_id,
             user_id=user_id,

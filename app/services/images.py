@@ -28,6 +28,7 @@ from app.models import (
 from app.services.aws import back_off
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
+from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.storage import ImageStorageService, ObjectStream
 from app.settings import Settings
@@ -51,27 +52,27 @@ class ImageService:
         metadata: ImageMetadataService,
         keys: IdempotencyKeys,
         cursors: CursorSigner,
-        settings: Settings,
+        inspector: Inspector,
         *,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._storage = storage
         self._metadata = metadata
         self._keys = keys
         self._cursors = cursors
+        self._inspector = inspector
         self._settings = settings
         self._clock = clock
 
     def upload(self, user_id: str, new: NewImage, spool: Spool, *, key: str | None = None) -> Image:
         """Check the bytes, store them, and return the image; with an idempotency key, once in a day.
 
-        Raises UnsupportedImageType or InvalidImage, and then nothing was stored; IdempotencyConflict
+        Raises UnsupportedImageType, InvalidImage or Overloaded, and then nothing was stored; IdempotencyConflict
         or RequestInProgress; or BackendUnavailable, and then nothing is visible, unless it was the
         answer to the very last write that got lost, each time it was tried.
         """
-        from app import imaging  # noqa: PLC0415 - libvips is slow to load, and most of what a Lambda does goes without
-
-        facts = imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+        facts = self._inspector.inspect(spool.buffer())
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
         return self._keys.once(
             user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, spool)

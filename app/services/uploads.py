@@ -45,6 +45,7 @@ from app.models import (
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService
+from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
 from app.services.storage import ImageStorageService, ObjectExists
@@ -78,14 +79,16 @@ class DirectUploadService:
         metadata: ImageMetadataService,
         keys: IdempotencyKeys,
         images: ImageService,
-        settings: Settings,
+        inspector: Inspector,
         *,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._storage = storage
         self._metadata = metadata
         self._keys = keys
         self._images = images
+        self._inspector = inspector
         self._settings = settings
         self._clock = clock
 
@@ -136,7 +139,7 @@ class DirectUploadService:
         """Check what has arrived, now, and return the finished image. Safe to repeat.
 
         Raises ImageNotFound, NotOwner, UploadNotPending (nothing has arrived yet), UploadExpired, or
-        UploadRejected with the reason.
+        UploadRejected with the reason; or Overloaded.
         """
         image = self._settled(self._images.owned(user_id, image_id))
         match image.status:
@@ -174,7 +177,7 @@ class DirectUploadService:
     def handle(self, body: str) -> None:
         """Do what a message of the queue gives reason to; one that gives none is passed over.
 
-        Handling it again does nothing more. Raises BackendUnavailable, and then it must be handled again.
+        Handling it again does nothing more. Raises BackendUnavailable or Overloaded, and then it must be handled again.
         """
         events = objects_created(body)
         if not events:
@@ -325,9 +328,7 @@ class DirectUploadService:
             raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
         if image.sha256 is not None and spool.sha256.hex() != image.sha256:
             raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
-        from app import imaging  # noqa: PLC0415 - as in ImageService
-
-        return imaging.inspect(spool.buffer(), max_pixels=self._settings.max_image_pixels)
+        return self._inspector.inspect(spool.buffer())
 
     def _accept(self, pending: Image, uploaded: Image) -> Image:
         if self._settings.keeps_records:

@@ -7,6 +7,7 @@ import pytest
 
 from app import logs
 from app.imaging import inspect
+from app.settings import Settings
 from tests.samples import png_chunk, with_png_chunks
 
 
@@ -68,7 +69,7 @@ def test_odd_metadata_in_a_file_do_not_flood_the_log(capfd: pytest.CaptureFixtur
     odd = b"".join(png_chunk(b"zTXt", b"garbage") for _ in range(100)) + png_chunk(b"iCCP", b"x\0\0garbage")
     data = with_png_chunks(odd)
     with configured("DEBUG"):
-        assert inspect(data, max_pixels=1_000_000).width == 64
+        assert inspect(data, Settings().image_limits).width == 64
     assert capfd.readouterr().err == ""
 
 

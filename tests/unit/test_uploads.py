@@ -262,7 +262,8 @@ def uploads_on(storage: object, services: Services, settings: Settings) -> Direc
         services.metadata,
         keys,
         services.images,
-        settings,
+        services.inspector,
+        settings=settings,
         clock=services.clock,
     )
 

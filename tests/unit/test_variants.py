@@ -10,6 +10,7 @@ from PIL import ImageCms
 
 from app import imaging, variants
 from app.errors import InvalidImage, ServiceError
+from app.settings import Settings
 from app.variant_specs import Crop, Fit, VariantFormat, VariantSpec
 from app.variants import render
 from tests.real_images import real_images
@@ -24,7 +25,7 @@ def made(data: bytes, *, format: VariantFormat = VariantFormat.PNG, quality: int
 
 
 def rendered(data: bytes, *, format: VariantFormat = VariantFormat.PNG, quality: int = 80, **spec: Any) -> bytes:
-    facts = imaging.inspect(data, max_pixels=50_000_000)
+    facts = imaging.inspect(data, Settings().image_limits)
     wanted = VariantSpec(quality=quality, **spec).rendition(facts.width, facts.height, format)
     return render(data, [wanted])[0]
 
@@ -287,7 +288,7 @@ def test_every_real_picture_that_is_accepted_has_variants() -> None:
     for path in real_images():
         data = path.read_bytes()
         try:
-            facts = imaging.inspect(data, max_pixels=50_000_000)
+            facts = imaging.inspect(data, Settings().image_limits)
         except ServiceError:
             continue
         wanted = [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.entrypoints.worker import Worker
-from app.errors import BackendUnavailable
+from app.errors import BackendUnavailable, Overloaded
 from app.services.aws import AWSClientFactory
 from app.services.provision import provision
 from app.services.queue import Message, UploadQueue
@@ -65,10 +65,12 @@ def test_a_message_that_fails_is_left_and_the_others_are_deleted() -> None:
     def handle(body: str) -> None:
         if body == "outage":
             raise BackendUnavailable("s3")
+        if body == "crowd":
+            raise Overloaded
         if body == "bug":
             raise RuntimeError(body)
 
-    queue = Queue(["a", "outage", "b", "bug"])
+    queue = Queue(["a", "outage", "crowd", "b", "bug"])
     worker = run(queue, handle)
     eventually(lambda: sorted(queue.deleted) == ["a", "b"])
     worker.stop()
