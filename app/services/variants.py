@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Collection
 
-from app import variants
 from app.errors import BackendUnavailable, ImageNotFound
 from app.models import Image, Status, is_image_id
 from app.services.batches import Batches
@@ -50,6 +49,8 @@ class VariantService:
                 log.error("object of a finished image is missing", extra={"image_id": image.image_id})
                 raise BackendUnavailable("s3")
             wanted = list(close())
+            from app import variants  # noqa: PLC0415 - as in Inspector
+
             made = dict(zip(wanted, variants.render(spool.buffer(), wanted), strict=True))
         for rendition, data in made.items():
             made[rendition] = self._kept(image, rendition, data)
