@@ -101,7 +101,7 @@ def test_a_rejected_object_goes_after_its_row_says_so(api: httpx.Client, proxy: 
     send(issued["upload"], b"no image")
     proxy.reset()
     assert_problem(complete(api, issued), 409, "upload_rejected")
-    assert operations(proxy) == ["GetItem", "GET images", "UpdateItem", "POST"]
+    assert operations(proxy) == ["GetItem", "GET images", "UpdateItem", "GET", "POST"]
 
 
 @pytest.mark.parametrize("number", range(1, 8))

@@ -37,7 +37,7 @@ def test_a_delete_marks_first_and_forgets_last(api: httpx.Client, proxy: FaultPr
     path = f"{IMAGES}/{upload(api)['image_id']}"
     proxy.reset()
     assert api.delete(path).status_code == 200
-    assert operations(proxy) == ["GetItem", "TransactWriteItems", "POST", "DeleteItem"]
+    assert operations(proxy) == ["GetItem", "TransactWriteItems", "GET", "POST", "DeleteItem"]
 
 
 def test_what_aws_refuses_to_make_is_told(faulty_settings: Settings, proxy: FaultProxy) -> None:
