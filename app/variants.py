@@ -6,6 +6,7 @@ JPEG would be filled up with gray.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyvips
 
@@ -34,16 +35,15 @@ def render(data: Bytes, renditions: Sequence[Rendition]) -> list[bytes]:
     """
     configure_libvips()
     try:
-        header = pyvips.Image.new_from_buffer(data, "", access="sequential")
-        convert = _needs_conversion(header)
+        header = _header(data)
         made: dict[Rendition, bytes] = {}
         base: pyvips.Image | None = None
         for rendition in sorted(dict.fromkeys(renditions), key=lambda it: _covering_size(header, it), reverse=True):
             size = _covering_size(header, rendition)
             if rendition.format is VariantFormat.WEBP and _may_move(header, size):
-                picture = _scaled(data, size, convert=convert, options="[n=-1]")
+                picture = _scaled(data, size, convert=header.convert, options="[n=-1]")
             elif base is None:
-                picture = base = _scaled(data, size, convert=convert)
+                picture = base = _scaled(data, size, convert=header.convert)
             else:
                 picture = base.thumbnail_image(size[0], height=size[1], size="force").copy_memory()
             made[rendition] = _ENCODERS[rendition.format](_cropped(picture, rendition), rendition.quality)
@@ -52,13 +52,34 @@ def render(data: Bytes, renditions: Sequence[Rendition]) -> list[bytes]:
     return [made[rendition] for rendition in renditions]
 
 
-def _covering_size(header: pyvips.Image, rendition: Rendition) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What is known before anything is decoded. Width and height as seen."""
+
+    width: int
+    height: int
+    frames: int
+    convert: bool
+    """Whether the colours are others than sRGB's."""
+
+
+def _header(data: Bytes) -> _Header:
+    image = pyvips.Image.new_from_buffer(data, "", access="sequential")
+    width, height = image.width, image.height
+    if image.get_typeof("orientation") and image.get("orientation") >= 5:  # Exif 2.32, tag 0x0112
+        width, height = height, width
+    frames = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+    if image.get_typeof("icc-profile-data"):
+        profile = bytes(image.get("icc-profile-data"))
+        return _Header(width, height, frames, not any(name in profile for name in _SRGB_NAMES))
+    return _Header(width, height, frames, bool(image.interpretation == "cmyk"))
+
+
+def _covering_size(header: _Header, rendition: Rendition) -> tuple[int, int]:
     """The size to which the picture is scaled before anything is cut off."""
     if rendition.crop is None:
         return rendition.width, rendition.height
-    sideways = header.get_typeof("orientation") and header.get("orientation") >= 5  # Exif 2.32, tag 0x0112
-    width, height = (header.height, header.width) if sideways else (header.width, header.height)
-    return covering(width, height, rendition.width, rendition.height)
+    return covering(header.width, header.height, rendition.width, rendition.height)
 
 
 def _scaled(data: Bytes, size: tuple[int, int], *, convert: bool, options: str = "") -> pyvips.Image:
@@ -74,17 +95,9 @@ def _scaled(data: Bytes, size: tuple[int, int], *, convert: bool, options: str =
     return picture.copy_memory()
 
 
-def _needs_conversion(header: pyvips.Image) -> bool:
-    if not header.get_typeof("icc-profile-data"):
-        return bool(header.interpretation == "cmyk")
-    profile = bytes(header.get("icc-profile-data"))
-    return not any(name in profile for name in _SRGB_NAMES)
-
-
-def _may_move(header: pyvips.Image, size: tuple[int, int]) -> bool:
+def _may_move(header: _Header, size: tuple[int, int]) -> bool:
     """Whether it is an animation whose variant of this size is within the limits."""
-    frames = int(header.get("n-pages")) if header.get_typeof("n-pages") else 1
-    return 1 < frames <= MAX_ANIMATION_FRAMES and frames * size[0] * size[1] <= MAX_ANIMATION_PIXELS
+    return 1 < header.frames <= MAX_ANIMATION_FRAMES and header.frames * size[0] * size[1] <= MAX_ANIMATION_PIXELS
 
 
 def _cropped(picture: pyvips.Image, rendition: Rendition) -> pyvips.Image:

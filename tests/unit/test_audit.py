@@ -105,7 +105,7 @@ class Stores:
         return Audit(self.services, self.settings, orders, threads=1).run()  # moto is not thread-safe
 
     def an_hour_later(self) -> None:
-        self.clock.now += timedelta(hours=1, seconds=2)
+        self.clock.now += timedelta(hours=1, minutes=1)
 
     def found(self, **wanted: object) -> list[str]:
         page = self.services.images.list("alice", ImageFilter(**wanted), limit=100)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings, SettingsError, env_example, load_settings
+from app.variant_specs import VariantSpec
 
 JWT = {
     "AUTH_MODE": "jwt",
@@ -121,3 +122,12 @@ def test_given_credentials_are_used() -> None:
 def test_origins_are_separated_by_commas() -> None:
     loaded = load_settings({"BUCKET_CORS_ORIGINS": "https://a.example, https://b.example/"})
     assert loaded.bucket_cors_origins == ("https://a.example", "https://b.example")
+
+
+def test_sizes_and_presets_of_variants() -> None:
+    settings = load_settings({"VARIANT_SIZES": "512, 64,64", "VARIANT_PRESETS": "wide=1200x-contain"})
+    assert settings.variant_sizes == (64, 512)
+    assert settings.presets == {"wide": VariantSpec(width=1200)}
+    for name, value in {"VARIANT_SIZES": "0", "VARIANT_PRESETS": "wide=1200"}.items():
+        with pytest.raises(SettingsError, match=name):
+            load_settings({name: value})

@@ -134,7 +134,7 @@ def test_the_audit_deletes_variants_of_no_image_and_leaves_the_others(
     stray = "variants/f47ac10b-58cc-4372-a567-0e02b2c3d479/64x43.png"
     bucket.put(stray)
     assert audited(services, own_settings, repair=True) == []
-    clock.now += timedelta(hours=1, seconds=2)
+    clock.now += timedelta(hours=1, minutes=1)
     (found,) = audited(services, own_settings)
     assert (found.kind, found.detail, found.done) == (Kind.ORPHAN, "a variant only", False)
     assert audited(services, own_settings, repair=True, user_id="alice") == []
@@ -142,7 +142,7 @@ def test_the_audit_deletes_variants_of_no_image_and_leaves_the_others(
     assert found.done
     assert list(bucket.listed()) == [kept]
     bucket.put("variants/what is this")
-    clock.now += timedelta(hours=1, seconds=2)
+    clock.now += timedelta(hours=1, minutes=1)
     assert [found.kind for found in audited(services, own_settings, repair=True)] == [Kind.UNKNOWN_OBJECT]
 
 
