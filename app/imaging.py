@@ -6,20 +6,28 @@ the frames that a cut GIF still has, or gray for the missing half of a JPEG), th
 file is walked first (app/structure.py).
 """
 
+import base64
 import functools
+import math
+import re
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyvips
 
 from app.errors import InvalidImage, UnsupportedImageType
 from app.models import ContentType, ImageLimits
+from app.placeholder import dominant_color, thumbhash
 from app.structure import Bytes, GifScreen, gif_screen, jpeg_parts, png_parts, webp_metadata_bytes
 
 _configuring = threading.Lock()
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
+_SMALL_SIDE = 32  # pixels; a ThumbHash has at most seven waves across
+_EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
+_EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
 _LONG_RUN = 32  # bytes of one value at the end of a JPEG's last scan, after which its end is looked at twice
 _MAX_SCANNED_PIXELS = (
     1_000_000_000  # of a JPEG in several scans, each of which may visit every pixel: one to two seconds
@@ -41,12 +49,21 @@ _LOADERS = {
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the bytes are. Width and height in pixels as seen, with the orientation applied."""
+    """What the bytes are. Width and height in pixels as seen, with the orientation applied.
+
+    `captured_at` is `2026-01-02T03:04:05`, with `+01:00` behind it where the camera knew its offset
+    from UTC; without, it is the time of the place where the camera was. `dominant_color` is `#rrggbb`,
+    `placeholder` a ThumbHash in base64, both of the first frame and without the embedded profile.
+    """
 
     content_type: ContentType
     width: int
     height: int
     frames: int
+    has_alpha: bool
+    dominant_color: str | None
+    placeholder: str | None
+    captured_at: str | None
 
 
 def sniffed_type(data: Bytes) -> ContentType:
@@ -83,13 +100,20 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
         decode_bytes = _decode_bytes(shape, structure, len(data))
         _require_within(limits, shape, structure, decode_bytes)
         with admission(decode_bytes):
-            if structure.picture:
-                _require_whole_jpeg(structure.picture)
-            else:
-                _decode(image)
+            small = _whole_jpeg(structure.picture) if structure.picture else _decode(image)
     except pyvips.Error as error:
         raise InvalidImage("The image is damaged or cut short: it does not decode whole.") from error
-    return ImageFacts(content_type, shape.width, shape.height, shape.frames)
+    color, placeholder = _placeholder(small, shape)
+    return ImageFacts(
+        content_type,
+        shape.width,
+        shape.height,
+        shape.frames,
+        has_alpha=bool(image.hasalpha()),
+        dominant_color=color,
+        placeholder=placeholder,
+        captured_at=_captured_at(image),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +197,22 @@ def _open(data: Bytes, content_type: ContentType, *, fail_on: str = "error") -> 
     )
 
 
-def _decode(image: pyvips.Image) -> None:
-    image.avg()  # the cheapest operation that needs every pixel
+def _decode(image: pyvips.Image) -> pyvips.Image:
+    """The image at a fraction of its size, at most 32 pixels wide; every pixel of it was needed for that.
+
+    Frames stay stacked. Costs no more than any other way to read all pixels, and less than most.
+    """
+    frames = _header(image, "n-pages")
+    factor = _shrink_factor(image.width, image.height // frames)
+    return image.shrink(factor, factor, ceil=True).copy_memory()
 
 
-def _require_whole_jpeg(picture: bytes) -> None:
-    """Raises pyvips.Error unless the scans give every pixel, with nothing that a decoder warns of.
+def _shrink_factor(width: int, height: int) -> int:
+    return math.ceil(max(width, height) / _SMALL_SIDE)
+
+
+def _whole_jpeg(picture: bytes) -> pyvips.Image:
+    """As `_decode`. Raises pyvips.Error unless the scans give every pixel, with nothing that a decoder warns of.
 
     Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
     bytes that happen to be codes of flat blocks, so a run of one byte at the end is looked at twice:
@@ -186,9 +220,10 @@ def _require_whole_jpeg(picture: bytes) -> None:
     """
     end = picture[-2:]
     run = _run_at_end(picture)
-    needs_run = _decodes(picture) and (run < _LONG_RUN or not _decodes(picture[: -2 - _LONG_RUN // 2] + end))
-    if not needs_run:  # then it has to do without
-        _decode_strictly(picture[: len(picture) - 2 - run + 1] + end)
+    small = _decoded(picture)
+    if small and (run < _LONG_RUN or not _decoded(picture[: -2 - _LONG_RUN // 2] + end)):
+        return small
+    return _decode_strictly(picture[: len(picture) - 2 - run + 1] + end)  # it has to do without the run
 
 
 def _run_at_end(picture: bytes) -> int:
@@ -203,16 +238,53 @@ def _run_at_end(picture: bytes) -> int:
     return len(picture) - 2
 
 
-def _decodes(picture: bytes) -> bool:
+def _decoded(picture: bytes) -> pyvips.Image | None:
     try:
-        _decode_strictly(picture)
+        return _decode_strictly(picture)
     except pyvips.Error:
-        return False
-    return True
+        return None
 
 
-def _decode_strictly(picture: bytes) -> None:
-    _decode(_open(picture, ContentType.JPEG, fail_on="warning"))
+def _decode_strictly(picture: bytes) -> pyvips.Image:
+    return _decode(_open(picture, ContentType.JPEG, fail_on="warning"))
+
+
+def _placeholder(small: pyvips.Image, shape: "_Shape") -> tuple[str | None, str | None]:
+    """Dominant colour and ThumbHash of the first frame, upright; None where its colours are of no known kind."""
+    try:
+        frame = small.crop(0, 0, small.width, max(1, small.height // shape.frames))
+        turned = frame.copy()
+        turned.set_type(pyvips.GValue.gint_type, "orientation", shape.orientation)
+        seen = turned.autorot()
+        coloured = seen.colourspace("srgb")
+        rgba = coloured if coloured.hasalpha() else coloured.addalpha()
+        pixels = bytes(rgba.cast("uchar").write_to_memory())
+    except pyvips.Error:
+        return None, None
+    hashed = thumbhash(seen.width, seen.height, pixels)
+    return dominant_color(pixels), base64.b64encode(hashed).decode()
+
+
+def _captured_at(image: pyvips.Image) -> str | None:
+    """When the picture was taken (Exif 2.32, tags 0x9003 DateTimeOriginal and 0x9011 OffsetTimeOriginal)."""
+    match = _EXIF_TIME.match(_text(image, "exif-ifd2-DateTimeOriginal"))
+    if match is None:
+        return None
+    offset = _EXIF_OFFSET.match(_text(image, "exif-ifd2-OffsetTimeOriginal"))
+    text = f"{match[1]}-{match[2]}-{match[3]}T{match[4]}{offset[0] if offset else ''}"
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # cameras whose clock was never set write 0000:00:00
+        return None
+    return text
+
+
+def _text(image: pyvips.Image, name: str) -> str:
+    """A text from the header, or an empty one."""
+    try:
+        return str(image.get(name)) if image.get_typeof(name) else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +294,7 @@ class _Shape:
     width: int
     height: int
     frames: int
+    orientation: int
     is_webp: bool
 
 
@@ -230,9 +303,10 @@ def _shape(image: pyvips.Image, content_type: ContentType, screen: GifScreen | N
     width, height = image.width, image.height // frames
     if screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
         width, height = max(width, screen.width), max(height, screen.height)
-    if _header(image, "orientation") in _SIDEWAYS:
+    orientation = _header(image, "orientation")
+    if orientation in _SIDEWAYS:
         width, height = height, width
-    return _Shape(width, height, frames, content_type is ContentType.WEBP)
+    return _Shape(width, height, frames, orientation, content_type is ContentType.WEBP)
 
 
 def _header(image: pyvips.Image, name: str) -> int:

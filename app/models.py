@@ -72,7 +72,8 @@ class Image:
     """One image as the service knows it. Sizes in bytes and pixels, times in UTC.
 
     Until it is UPLOADED, type, size and checksum are what the client announced, width and height
-    are not known, and `expires_at` says when an upload straight to the bucket is given up.
+    are not known, and `expires_at` says when an upload straight to the bucket is given up. From
+    `frames` to `captured_at` all is as `imaging.ImageFacts` says, or None for images older than that.
     """
 
     image_id: str
@@ -92,6 +93,11 @@ class Image:
     created_at: datetime
     updated_at: datetime
     version: int
+    frames: int | None = None
+    has_alpha: bool | None = None
+    dominant_color: str | None = None
+    placeholder: str | None = None
+    captured_at: str | None = None
     expires_at: datetime | None = None
     rejection: Rejection | None = None
 

@@ -21,7 +21,8 @@ def png_bomb(width: int, height: int, *, depth: int = 8, colour: int = 6, interl
     """A PNG of nothing but zeros, which deflate makes a thousand times smaller."""
     row = 1 + width * depth // 8 * {0: 1, 2: 3, 4: 2, 6: 4}[colour]
     packer = zlib.compressobj(9)
-    packed = [packer.compress(bytes(row)) for _ in range(height)] + [packer.flush()]
+    rows = height + 2 * interlaced  # its seven passes have more rows, each with a byte of its own
+    packed = [packer.compress(bytes(row)) for _ in range(rows)] + [packer.flush()]
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     return (
         b"\x89PNG\r\n\x1a\n"

@@ -40,6 +40,17 @@ class ImageResource(Response):
     file_size: Annotated[int, Field(description="bytes")]
     width: Annotated[int | None, Field(description="pixels as seen")]
     height: Annotated[int | None, Field(description="pixels as seen")]
+    frames: Annotated[int | None, Field(description="more than 1: an animation")]
+    has_alpha: Annotated[bool | None, Field(description="whether pixels can be transparent")]
+    dominant_color: Annotated[str | None, Field(pattern="^#[0-9a-f]{6}$")]
+    placeholder: Annotated[str | None, Field(description="ThumbHash of the first frame, base64")]
+    captured_at: Annotated[
+        str | None,
+        Field(
+            description="when the camera took it: RFC 3339 where it knew its offset from UTC, "
+            "else local time without an offset"
+        ),
+    ]
     sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")]
     status: PublicStatus
     created_at: str
@@ -88,6 +99,11 @@ class ImageResource(Response):
             file_size=image.file_size,
             width=image.width,
             height=image.height,
+            frames=image.frames,
+            has_alpha=image.has_alpha,
+            dominant_color=image.dominant_color,
+            placeholder=image.placeholder,
+            captured_at=image.captured_at,
             sha256=image.sha256 if uploaded else None,
             status=image.status,
             created_at=rfc3339(image.created_at),

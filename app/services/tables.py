@@ -212,12 +212,7 @@ def to_item(image: Image) -> Item:
         "updated_at": {"S": rfc3339(image.updated_at)},
         "version": {"N": str(image.version)},
     }
-    for name in ("title", "description", "location", "sha256"):
-        if (value := getattr(image, name)) is not None:
-            item[name] = {"S": value}
-    for name in ("width", "height"):
-        if (value := getattr(image, name)) is not None:
-            item[name] = {"N": str(value)}
+    item |= _optional_attributes(image)
     if image.expires_at is not None:
         item["expires_at"] = {"S": rfc3339(image.expires_at)}
         item[TTL_ATTRIBUTE] = {"N": str(int((image.expires_at + _TTL_GRACE).timestamp()))}
@@ -229,6 +224,19 @@ def to_item(image: Image) -> Item:
         item["tags"] = {"L": [{"S": tag} for tag in image.tags]}
     if image.title is not None:
         item[f"{unlisted}title_key"] = {"S": title_key(image.title, image.created_at)}
+    return item
+
+
+def _optional_attributes(image: Image) -> Item:
+    item: Item = {}
+    for name in ("title", "description", "location", "sha256", "dominant_color", "placeholder", "captured_at"):
+        if (value := getattr(image, name)) is not None:
+            item[name] = {"S": value}
+    for name in ("width", "height", "frames"):
+        if (value := getattr(image, name)) is not None:
+            item[name] = {"N": str(value)}
+    if image.has_alpha is not None:
+        item["has_alpha"] = {"BOOL": image.has_alpha}
     return item
 
 
@@ -253,6 +261,11 @@ def from_item(item: Item) -> Image:
         created_at=parsed_timestamp(created_at["S"]),
         updated_at=parsed_timestamp(item["updated_at"]["S"]),
         version=int(item["version"]["N"]),
+        frames=_number(item, "frames"),
+        has_alpha=item["has_alpha"]["BOOL"] if "has_alpha" in item else None,
+        dominant_color=_text(item, "dominant_color"),
+        placeholder=_text(item, "placeholder"),
+        captured_at=_text(item, "captured_at"),
         expires_at=parsed_timestamp(item["expires_at"]["S"]) if "expires_at" in item else None,
         rejection=_rejection(item),
     )

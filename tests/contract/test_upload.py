@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import json
 import re
@@ -6,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image as Pillow
 
 from app.models import parsed_timestamp
 from tests.contract.conftest import Connect
@@ -53,6 +55,8 @@ def test_every_form_and_format_gives_the_same_result(api: httpx.Client, user: st
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", image["created_at"])
     for name in ("image_id", "created_at", "updated_at", "download_url", "url_expires_at"):
         assert image.pop(name)
+    assert image.pop("placeholder")
+    assert image.pop("dominant_color")
     assert image == {
         "user_id": user,
         "filename": "a.bin",
@@ -60,6 +64,9 @@ def test_every_form_and_format_gives_the_same_result(api: httpx.Client, user: st
         "description": None,
         "location": None,
         "tags": ["x", "y"],
+        "frames": 1,
+        "has_alpha": False,
+        "captured_at": None,
         "content_type": FORMATS[kind],
         "file_size": len(data),
         "width": 40,
@@ -354,3 +361,20 @@ def test_each_digest_that_is_sent_must_fit(api: httpx.Client) -> None:
     for first, second in ((good, bad), (bad, good)):
         headers = {"Content-Type": "image/jpeg", "Repr-Digest": f"sha-256=:{first}:, sha-256=:{second}:"}
         assert_problem(api.post(IMAGES, content=picture(), headers=headers), 400, "checksum_mismatch")
+
+
+def test_what_is_known_of_the_pixels_is_told(api: httpx.Client) -> None:
+    image = upload(api, picture("GIF", frames=3))
+    assert (image["frames"], image["captured_at"]) == (3, None)
+    assert len(base64.b64decode(image["placeholder"])) > 10
+    assert re.fullmatch("#[0-9a-f]{6}", image["dominant_color"])
+
+
+def test_where_a_picture_was_taken_is_nowhere_in_its_resource(api: httpx.Client) -> None:
+    exif = Pillow.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2026:01:02 03:04:05"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.5)})
+    image = upload(api, picture("JPEG", exif=exif))
+    assert image["captured_at"] == "2026-01-02T03:04:05"
+    assert image["location"] is None
+    assert not any("gps" in name or "latitude" in name for name in image)

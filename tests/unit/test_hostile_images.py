@@ -5,7 +5,7 @@ import pytest
 from app.errors import InvalidImage
 from app.imaging import inspect
 from app.settings import Settings
-from tests.hostile import PAYLOADS, REFUSED, gif_frames, progressive_jpeg, webp_with_profile
+from tests.hostile import PAYLOADS, REFUSED, gif_frames, png_bomb, progressive_jpeg, webp_with_profile
 from tests.samples import FORMATS, picture, png_chunk, with_png_chunks
 
 LIMITS = Settings().image_limits
@@ -21,6 +21,7 @@ def test_a_hostile_file_is_refused_with_what_is_wrong_with_it(name: str) -> None
 def test_what_is_just_within_the_limits_is_accepted() -> None:
     assert inspect(gif_frames(1000), LIMITS).frames == 1000
     assert inspect(progressive_jpeg(64, 64, 100), LIMITS).width == 64
+    assert inspect(png_bomb(700, 700, interlaced=True), LIMITS).has_alpha
     assert inspect(webp_with_profile(3_000_000), LIMITS).width == 8
 
 

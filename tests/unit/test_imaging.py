@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from app.errors import InvalidImage, ServiceError, UnsupportedImageType
-from app.imaging import ImageFacts, inspect
+from app.imaging import inspect
 from app.models import ContentType, ImageLimits
 from app.settings import Settings
 from tests.samples import FORMATS, photo, picture, png_chunk, with_orientation, with_png_chunks
@@ -23,7 +23,9 @@ def limits(**changes: int) -> ImageLimits:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_facts_of_every_format(kind: str) -> None:
-    assert inspect(picture(kind), limits()) == ImageFacts(ContentType(FORMATS[kind]), 64, 48, 1)
+    facts = inspect(picture(kind), limits())
+    assert (facts.content_type, facts.width, facts.height, facts.frames) == (ContentType(FORMATS[kind]), 64, 48, 1)
+    assert (facts.has_alpha, facts.captured_at) == (False, None)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
@@ -69,6 +71,90 @@ def test_pixels_are_limited_over_all_frames() -> None:
     assert inspect(animation, limits(max_pixels=64 * 48 * 3)).frames == 3
     with pytest.raises(InvalidImage, match=r"9216 pixels .* the limit is 9215"):
         inspect(animation, limits(max_pixels=64 * 48 * 3 - 1))
+
+
+def saved(image: Pillow.Image, kind: str, **options: Any) -> bytes:
+    target = io.BytesIO()
+    image.save(target, kind, **options)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr", "1", "I;16"])
+def test_the_dominant_colour_is_that_of_every_kind_of_pixels(mode: str) -> None:
+    kind = "JPEG" if mode in {"CMYK", "YCbCr"} else "PNG"
+    plain = Pillow.new("RGB", (70, 50), "white" if mode in {"1", "I;16", "L", "LA"} else "#d02040")
+    image = (
+        Pillow.new("I;16", (70, 50), 65_535)
+        if mode == "I;16"
+        else plain.convert(mode, palette=Pillow.Palette.ADAPTIVE, dither=Pillow.Dither.NONE)
+    )
+    expected = image.convert("RGB").getpixel((0, 0)) if mode != "I;16" else (255, 255, 255)
+    assert isinstance(expected, tuple)
+    found = inspect(saved(image, kind), limits()).dominant_color
+    assert found is not None
+    seen = bytes.fromhex(found[1:])
+    tolerance = 40 if mode == "CMYK" else 3  # without a profile nobody knows what CMYK looks like
+    assert all(abs(one - other) <= tolerance for one, other in zip(seen, expected, strict=True)), found
+
+
+@pytest.mark.parametrize("transform", [{}, {"keep_rgb": True}])
+def test_the_colours_of_a_jpeg_are_read_as_its_markers_say(transform: dict[str, Any]) -> None:
+    facts = inspect(saved(Pillow.new("RGB", (64, 64), "#2040d0"), "JPEG", **transform), limits())
+    assert facts.dominant_color is not None
+    assert all(abs(a - b) < 4 for a, b in zip(bytes.fromhex(facts.dominant_color[1:]), b"\x20\x40\xd0", strict=True))
+
+
+@pytest.mark.parametrize(("kind", "has_alpha"), [("PNG", True), ("WEBP", True), ("GIF", True), ("JPEG", False)])
+def test_transparency_is_told(kind: str, has_alpha: bool) -> None:
+    image = Pillow.new("RGBA", (20, 20), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, 10, 20))
+    facts = inspect(saved(image if has_alpha else image.convert("RGB"), kind, lossless=True), limits())
+    assert facts.has_alpha is has_alpha
+    if has_alpha:
+        assert facts.dominant_color == "#0000ff"
+
+
+def test_all_orientations_of_a_picture_have_one_placeholder() -> None:
+    upright = Pillow.linear_gradient("L").resize((64, 48)).convert("RGB")
+    upright.paste("red", (0, 0, 20, 20))
+    undo = [None, *(Pillow.Transpose(number) for number in (0, 3, 1, 5, 2, 6, 4))]
+    found = set()
+    for orientation, turn in enumerate(undo, 1):
+        exif = Pillow.Exif()
+        exif[0x0112] = orientation
+        turned = upright if turn is None else upright.transpose(turn)
+        found.add(inspect(saved(turned, "WEBP", lossless=True, exif=exif), limits()).placeholder)
+    assert len(found) == 1
+
+
+def test_an_animation_shows_its_first_frame() -> None:
+    pages = [Pillow.new("RGB", (64, 48), color) for color in ("#00ff00", "#ff0000", "#0000ff")]
+    facts = inspect(saved(pages[0], "GIF", save_all=True, append_images=pages[1:]), limits())
+    assert (facts.dominant_color, facts.frames) == ("#00ff00", 3)
+
+
+@pytest.mark.parametrize(
+    ("taken", "offset", "expected"),
+    [
+        ("2026:01:02 03:04:05", None, "2026-01-02T03:04:05"),
+        ("2026:01:02 03:04:05", "+05:30", "2026-01-02T03:04:05+05:30"),
+        ("2026:01:02 03:04:05", "local", "2026-01-02T03:04:05"),
+        ("0000:00:00 00:00:00", None, None),
+        ("yesterday", None, None),
+        (None, "+01:00", None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])  # libvips does not read that of a PNG
+def test_when_a_picture_was_taken_is_told_and_where_is_not(
+    kind: str, taken: str | None, offset: str | None, expected: str | None
+) -> None:
+    exif = Pillow.Exif()
+    times = exif.get_ifd(0x8769)
+    times |= {tag: text for tag, text in ((0x9003, taken), (0x9011, offset)) if text is not None}
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.5)})
+    facts = inspect(saved(Pillow.new("RGB", (8, 8)), kind, exif=exif), limits())
+    assert facts.captured_at == expected
+    assert "48" not in str(dataclasses.replace(facts, captured_at=None, placeholder=None, width=0, height=0))
 
 
 JPEG_FORMS: list[dict[str, Any]] = [

@@ -1,11 +1,13 @@
 import dataclasses
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.models import ContentType, Image, Status, normalised_title
+from app.services.records import from_record, to_record
 from app.services.tables import from_item, title_key, to_item
 
 IMAGE = Image(
@@ -46,6 +48,26 @@ def test_an_unfinished_row_has_no_key_of_any_index(status: Status) -> None:
 def test_title_keys_sort_by_title_in_code_points(one: str, other: str) -> None:
     first, second = sorted((one, other), key=normalised_title)
     assert title_key(first, IMAGE.created_at).encode() <= title_key(second, IMAGE.created_at).encode()
+
+
+def test_an_image_survives_the_way_through_row_and_record_with_what_is_known_of_its_pixels() -> None:
+    image = dataclasses.replace(
+        IMAGE,
+        frames=2,
+        has_alpha=False,
+        dominant_color="#102030",
+        placeholder="AAgC",
+        captured_at="2026-01-02T03:04:05",
+    )
+    assert from_item(to_item(image)) == image
+    assert from_record(to_record(image)) == image
+
+
+def test_rows_and_records_from_before_pixels_were_described_are_read() -> None:
+    facts = {"frames", "has_alpha", "dominant_color", "placeholder", "captured_at"}
+    assert not facts & to_item(IMAGE).keys()
+    old = {name: value for name, value in orjson.loads(to_record(IMAGE)).items() if name not in facts}
+    assert from_record(orjson.dumps(old)) == IMAGE
 
 
 def test_a_title_that_grows_when_folded_still_fits_a_sort_key() -> None:
