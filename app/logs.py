@@ -9,6 +9,9 @@ import orjson
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
 """The request being served, so that every line of it can be found by its id."""
 
+audit_trail = logging.getLogger("app.audit_trail")
+"""Who changed what, and who was refused: a line for each, whatever LOG_LEVEL is."""
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -36,6 +39,7 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("app").setLevel(level)
+    audit_trail.setLevel(logging.INFO)
     # libvips warns of each odd bit of metadata in a file, which can be thousands, and from threads that know no
     # request. A file that does not decode is refused by an error, so the warnings are not missed.
     logging.getLogger("pyvips").setLevel(logging.ERROR)

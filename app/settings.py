@@ -133,6 +133,11 @@ class Settings(BaseModel):
     ] = ("RS256", "ES256")
     jwt_user_claim: Annotated[str, Field(min_length=1, description="the claim that names the user")] = "sub"
 
+    api_cors_origins: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*?#,]+$")], ...],
+        BeforeValidator(_split),
+        Field(description="web origins, other than its own, whose pages may use this API, comma-separated"),
+    ] = ()
     rate_limit_per_user: Annotated[
         Rate | None, Field(description="such as 600/minute; empty: no limit here, as a gateway usually has one")
     ] = None

@@ -12,7 +12,8 @@ from app import logs
 from app.api import docs, health, images, problems, rates, tags, thumbnails, uploads
 from app.api.auth import standings
 from app.api.bodies import discard_rest
-from app.api.context import EXTENSION, Context
+from app.api.context import EXTENSION, Context, context
+from app.api.hardening import harden, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
@@ -65,7 +66,8 @@ def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    harden(response)
+    share(request, response, context().settings.api_cors_origins)
     rates.show(response, standings())
     log.log(
         logging.DEBUG if request.path in _PROBES else logging.INFO,

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app import errors
 from app.api.context import context
+from app.api.rates import client_address
+from app.logs import audit_trail
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
 }
 KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
 
+_REFUSALS = frozenset({401, 403, 429})
+
 # What Flask and Werkzeug raise by themselves.
 _FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "image_too_large", 500: "internal_error"}
 
@@ -67,6 +71,8 @@ def register(app: Flask) -> None:
 
 def _service_error(error: errors.ServiceError) -> Response:
     kind = KINDS[type(error)]
+    if kind.status in _REFUSALS:
+        _note_refusal(kind)
     response = _problem(kind, str(error), error.errors if isinstance(error, errors.InvalidRequest) else ())
     match error:
         case errors.BackendUnavailable():
@@ -84,6 +90,21 @@ def _service_error(error: errors.ServiceError) -> Response:
         case errors.InvalidToken():
             response.headers["WWW-Authenticate"] = f'{context().identity.challenge} error="invalid_token"'
     return response
+
+
+def _note_refusal(kind: Kind) -> None:
+    scope = context()
+    audit_trail.info(
+        "access refused",
+        extra={
+            "user_id": g.get("user_id"),
+            "address": client_address(request, trusts_proxy=scope.settings.trusted_proxy),
+            "method": request.method,
+            "route": request.url_rule.rule if request.url_rule else None,
+            "image_id": (request.view_args or {}).get("image_id"),
+            "code": kind.code,
+        },
+    )
 
 
 def _framework_error(error: HTTPException) -> Response:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import click
 
 from app import logs
+from app.api.identity import identity_for
 from app.entrypoints.cli_audit import audit
 from app.entrypoints.cli_deploy import deploy, teardown
 from app.entrypoints.cli_rebuild import rebuild
@@ -27,8 +28,9 @@ def run() -> None:
     """Start all that is needed on this machine and serve until Ctrl-C or SIGTERM."""
     settings = _settings()
     try:
+        identity_for(settings)  # whether its key is one, before anything is started
         run_local(settings)
-    except StartError as error:
+    except (SettingsError, StartError) as error:
         raise click.ClickException(str(error)) from error
 
 

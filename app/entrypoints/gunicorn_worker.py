@@ -110,6 +110,8 @@ def _problem(status: HTTPStatus) -> bytes:
         f"Content-Length: {len(body)}\r\n"
         f"X-Request-ID: {request_id}\r\n"
         "X-Content-Type-Options: nosniff\r\n"
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        "Cache-Control: private, no-store\r\n"
         "Connection: close\r\n\r\n"
         f"{body}"
     ).encode()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
+from app.logs import audit_trail
 from app.models import (
     Clock,
     DeleteOutcome,
@@ -116,7 +117,7 @@ class ImageService:
             self._metadata.replace(pending, uploaded)
         except RowChanged as error:  # someone deleted it before it was finished
             raise BackendUnavailable("dynamodb") from error
-        log.info("image uploaded", extra={"image_id": image_id, "bytes": spool.size})
+        audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": spool.size})
         return uploaded
 
     def describe(self, user_id: str, image_id: str) -> Image:
@@ -195,7 +196,7 @@ class ImageService:
                 continue
             if self._settings.keeps_records:
                 self._storage.put_record(edited)
-            log.info("image edited", extra={"image_id": image_id, "version": edited.version})
+            audit_trail.info("image edited", extra=whose(edited) | {"version": edited.version})
             return edited
         raise BackendUnavailable("dynamodb")
 
@@ -205,9 +206,10 @@ class ImageService:
         Raises ImageNotFound, NotOwner, PreconditionFailed unless the image has one of the
         `expected_versions` where given, or BackendUnavailable; after the last, repeating finishes it.
         """
-        if not self.discard(self._mark_deleting(user_id, image_id, expected_versions)):
+        image = self._mark_deleting(user_id, image_id, expected_versions)
+        if not self.discard(image):
             raise ImageNotFound
-        log.info("image deleted", extra={"image_id": image_id})
+        audit_trail.info("image deleted", extra=whose(image))
 
     def discard(self, image: Image) -> bool:
         """Take an image away, whatever its status: mark its row, delete its objects, remove its row.
@@ -231,6 +233,9 @@ class ImageService:
                 outcomes[image_id] = DeleteOutcome.NOT_FOUND
             except NotOwner:
                 outcomes[image_id] = DeleteOutcome.NOT_OWNER
+                audit_trail.info(
+                    "access refused", extra={"user_id": user_id, "image_id": image_id, "code": NotOwner.code}
+                )
             except BackendUnavailable as error:
                 log.warning("batch delete stopped", extra={"store": error.store})
                 break  # the others would only wait for the same store
@@ -238,7 +243,8 @@ class ImageService:
             for image_id in self._storage.delete(marked.values()):
                 removed = self._metadata.remove(image_id)
                 outcomes[image_id] = DeleteOutcome.DELETED if removed else DeleteOutcome.NOT_FOUND
-                log.info("image deleted", extra={"image_id": image_id, "outcome": outcomes[image_id]})
+                if removed:
+                    audit_trail.info("image deleted", extra=whose(marked[image_id]))
         except BackendUnavailable as error:
             log.warning("batch delete stopped", extra={"store": error.store})
         return outcomes
@@ -270,6 +276,11 @@ class ImageService:
         if image.user_id != user_id:
             raise NotOwner
         return image
+
+
+def whose(image: Image) -> dict[str, str]:
+    """What the audit trail says of every image."""
+    return {"user_id": image.user_id, "image_id": image.image_id}
 
 
 def _cursor_scope(user_id: str, wanted: ImageFilter) -> str:

@@ -30,6 +30,7 @@ from app.errors import (
     UploadNotPending,
     UploadRejected,
 )
+from app.logs import audit_trail
 from app.models import (
     Announcement,
     Clock,
@@ -44,7 +45,7 @@ from app.models import (
 )
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
-from app.services.images import ImageService
+from app.services.images import ImageService, whose
 from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
@@ -132,8 +133,9 @@ class DirectUploadService:
             version=1,
             expires_at=_signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds),
         )
-        log.info("upload announced", extra={"image_id": image_id, "bytes": image.file_size})
-        return self._metadata.add(image)
+        added = self._metadata.add(image)
+        audit_trail.info("upload announced", extra=whose(image) | {"bytes": image.file_size})
+        return added
 
     def complete(self, user_id: str, image_id: str) -> Image:
         """Check what has arrived, now, and return the finished image. Safe to repeat.
@@ -171,6 +173,7 @@ class DirectUploadService:
                 continue
             if not removed:
                 raise ImageNotFound
+            audit_trail.info("upload abandoned", extra=whose(image))
             return
         raise BackendUnavailable("dynamodb")
 
@@ -341,7 +344,7 @@ class DirectUploadService:
         self._metadata.replace(pending, uploaded)
         if pending.object_key != uploaded.object_key:
             self._storage.delete_object(pending.object_key)
-        log.info("image uploaded", extra={"image_id": uploaded.image_id, "bytes": uploaded.file_size})
+        audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": uploaded.file_size})
         return uploaded
 
     def _reject(self, pending: Image, rejection: Rejection) -> Image:
@@ -349,7 +352,7 @@ class DirectUploadService:
         self._metadata.replace(pending, rejected)
         if pending.image_id not in self._storage.delete([pending]):
             raise BackendUnavailable("s3")
-        log.info("upload rejected", extra={"image_id": pending.image_id, "code": rejection.code})
+        audit_trail.info("upload rejected", extra=whose(pending) | {"code": rejection.code})
         return rejected
 
 

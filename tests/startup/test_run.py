@@ -165,12 +165,16 @@ def test_an_endpoint_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> N
     assert output.count("\n") == 1
 
 
+JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "images"}
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
         ({"WEB_WORKERS": "none"}, "Error: WEB_WORKERS: "),
         ({"STAGE": "production"}, "Error: SECRET_KEY is needed"),
         ({"STAGE": "production", "SECRET_KEY": "k" * 32}, "Error: AUTH_MODE=header believes any X-User-ID"),
+        (JWT | {"JWT_KEY": "-----BEGIN PUBLIC KEY-----"}, "Error: JWT_KEY is no key for RS256"),
         ({"AUTH_MODE": "jwt"}, "Error: AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE"),
     ],
 )

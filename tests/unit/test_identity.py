@@ -142,7 +142,7 @@ def test_another_claim_can_name_the_user() -> None:
         named.user_of(bearer(token(SECRET, "HS256")))
 
 
-@pytest.mark.parametrize("pem", [RSA_PEM, RSA_PEM.replace("\n", "\\n")])
+@pytest.mark.parametrize("pem", [RSA_PEM, RSA_PEM.replace("\n", "\\n")], ids=["lines", "one line"])
 def test_a_configured_public_key_checks_tokens_whatever_id_they_give(pem: str) -> None:
     identity = configured(jwt_key=pem, jwt_algorithms="RS256")
     assert identity.user_of(bearer(token())) == "alice"
@@ -185,7 +185,6 @@ def test_the_identity_header_is_ignored(identity: BearerIdentity) -> None:
         {"aud": []},
         {"aud": {"images": 1}},
     ],
-    ids=lambda changes: next(iter(changes)),
 )
 def test_a_token_that_is_not_for_here_and_now_is_refused(identity: BearerIdentity, changes: dict[str, object]) -> None:
     with pytest.raises(InvalidToken):

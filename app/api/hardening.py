@@ -1,0 +1,47 @@
+"""What every answer tells browsers and caches: by default that nothing is allowed."""
+
+from flask import Request, Response
+
+# A view may say otherwise of its own answer; what is here is for all that say nothing.
+_DEFAULTS = {
+    "Cache-Control": "private, no-store",  # RFC 9111 section 4.2.2: even a 404 may be cached where nothing is said
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_ASKED = (
+    "Authorization, Content-Digest, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, "
+    "If-Range, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
+)
+_SHOWN = (
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, RateLimit, RateLimit-Policy, "
+    "Retry-After, X-Request-ID"
+)
+_PREFLIGHT_SECONDS = "600"
+
+
+def harden(response: Response) -> None:
+    for name, value in _DEFAULTS.items():
+        response.headers.setdefault(name, value)
+
+
+def share(request: Request, response: Response, origins: tuple[str, ...]) -> None:
+    """Let pages of these origins read the answer (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
+
+    Nothing here works with cookies, so credentials are never allowed, nor is any origin that is not listed.
+    """
+    if not origins:
+        return
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin not in origins:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = _SHOWN
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(response.allow))
+        response.headers["Access-Control-Allow-Headers"] = _ASKED
+        response.headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
