@@ -34,7 +34,7 @@ def postman_collection(document: Json) -> Json:
 
 def _request(document: Json, path: str, method: str, operation: Json) -> Json:
     headers = [{"key": "X-User-ID", "value": "{{user_id}}"}] if "security" in operation else []
-    query = []
+    query: list[Json] = []
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":
             continue
@@ -67,9 +67,9 @@ def _body(document: Json, content: Json) -> Json:
     schema = _resolved(document, (form or content["application/json"])["schema"])
     required = schema.get("required", [])
     if form:
-        fields = [
-            {"key": name, "type": "file" if name == "file" else "text", "disabled": name not in required}
-            | ({"src": []} if name == "file" else {"value": ""})
+        fields: list[Json] = [
+            {"key": name, "disabled": name not in required}
+            | ({"type": "file", "src": []} if name == "file" else {"type": "text", "value": ""})
             for name in schema["properties"]
         ]
         return {"mode": "formdata", "formdata": fields}
