@@ -1,6 +1,7 @@
 """The functions' package: the service and what it needs, as one zip. The same input gives the same bytes."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ MAX_UNPACKED_BYTES = 250 * 1024 * 1024  # AWS Lambda Developer Guide, "Lambda qu
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 # Amazon Linux 2023, under all of Lambda's Pythons from 3.12 on, has glibc 2.34, so wheels for older ones do.
 _GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+_WITHOUT_WHEELS = ("pyvips==",)
+_BLOCK = re.compile(r"^[^\s#].*(?:\n[ \t].*)*\n", re.MULTILINE)  # a requirement with its hashes
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 
@@ -83,10 +86,35 @@ def _files(content: Path) -> Iterator[Path]:
 
 
 def _install(content: Path, *, for_lambda: bool, python: str, architecture: str) -> None:
-    options = ["--require-hashes", "--no-compile", "--target", str(content), "-r", str(ROOT / "requirements.txt")]
-    if for_lambda:
-        options += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
-        options += [f"--platform={glibc}_{_MACHINES[architecture]}" for glibc in _GLIBC]
+    requirements = ROOT / "requirements.txt"
+    if not for_lambda:
+        _pip(content, requirements)
+        return
+    # pip takes nothing but wheels for another machine. What has none is pure Python, so it can be made here.
+    blocks = _BLOCK.findall(requirements.read_text())
+    sources = [block for block in blocks if block.startswith(_WITHOUT_WHEELS)]
+    from_source, from_wheels = content.parent / "from-source.txt", content.parent / "from-wheels.txt"
+    from_source.write_text("".join(sources))
+    from_wheels.write_text("".join(block for block in blocks if block not in sources))
+    _pip(content, from_source, "--no-deps")
+    for compiled in content.glob(
+        "_libvips*"
+    ):  # against this machine's libvips, if it has one; the wheel brings its own
+        compiled.unlink()
+    platforms = [f"--platform={glibc}_{_MACHINES[architecture]}" for glibc in _GLIBC]
+    _pip(
+        content,
+        from_wheels,
+        "--no-deps",
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={python}",
+        *platforms,
+    )
+
+
+def _pip(content: Path, requirements: Path, *options: str) -> None:
+    options = ("--require-hashes", "--no-compile", "--target", str(content), "-r", str(requirements), *options)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter and arguments
     if done.returncode:

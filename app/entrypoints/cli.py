@@ -1,8 +1,12 @@
 """The command line: `python -m app ...`."""
 
+import json
+import secrets
 from datetime import timedelta
+from typing import Any
 
 import click
+from pydantic import SecretStr
 
 from app import logs
 from app.api.identity import identity_for
@@ -11,6 +15,7 @@ from app.entrypoints.cli_deploy import deploy, teardown
 from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
+from app.entrypoints.postman import postman_collection
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
 from app.models import is_user_id
@@ -109,6 +114,18 @@ def audit_command(
     context.exit(1 if left else 0)
 
 
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    click.echo(json.dumps(_openapi_document(), indent=2))
+
+
+@main.command()
+def postman() -> None:
+    """Print a Postman collection of all requests, as docs/postman.json has it."""
+    click.echo(json.dumps(postman_collection(_openapi_document()), indent=2))
+
+
 main.add_command(deploy)
 main.add_command(teardown)
 
@@ -117,6 +134,14 @@ main.add_command(teardown)
 def show_env_example() -> None:
     """Print every setting with its default, as .env.example has it."""
     click.echo(env_example(), nl=False)
+
+
+def _openapi_document() -> dict[str, Any]:
+    """With the default limits, wherever it is printed. It signs nothing, so any key will do."""
+    from app.api import create_app  # noqa: PLC0415 - the worker starts here too, and has no use for Flask
+    from app.api.openapi import openapi_document  # noqa: PLC0415
+
+    return openapi_document(create_app(Settings(secret_key=SecretStr(secrets.token_urlsafe(48)))))
 
 
 def _settings() -> Settings:

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.deployment.package import ROOT, Dependencies, Package, PackageError, build_package
-from app.deployment.stack import Stack, StackError
+from app.deployment.stack import Stack, StackError, with_literal_names
 from app.deployment.stores import remove_bucket, remove_table, upload_package
 from app.settings import LOCAL_STAGE
 
@@ -131,9 +131,7 @@ def deploy(
             "Runtime": f"python{python}",
             "PlainHttp": str((endpoint_url or "").startswith("http://")).lower(),
         }
-        proposed = stack.propose(
-            None if code_only else _TEMPLATE.read_text(), code if code_only else own | code | given
-        )
+        proposed = stack.propose(None if code_only else _template(target), code if code_only else own | code | given)
         if proposed is None:
             click.echo(f"{target.stack_name}: no change")
         elif dry_run:
@@ -173,8 +171,13 @@ def _target(stage: str, region: str, endpoint_url: str | None, stack_name: str |
     return aws, Target(stage, stack_name or f"image-storage-{stage}", region, endpoint_url, account)
 
 
+def _template(target: Target) -> str:
+    text = _TEMPLATE.read_text(encoding="utf-8")
+    return with_literal_names(text, stack_name=target.stack_name, account=target.account, region=target.region)
+
+
 def _stack(aws: Clients, target: Target) -> Stack:
-    return Stack(aws.cloudformation, target.stack_name, poll_seconds=0.2 if target.endpoint_url else 2)
+    return Stack(aws.cloudformation, target.stack_name, is_emulated=target.endpoint_url is not None)
 
 
 def _parameters(given: Iterable[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ gunicorn, on the embedded emulator or on whatever AWS_ENDPOINT_URL names. Tests 
 or an in-process call cannot give ask for `server` by name.
 """
 
+import os
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -35,9 +36,23 @@ def in_process(settings: Settings) -> Iterator[Connect]:
         yield connect
 
 
-@pytest.fixture(params=["in-process", "server"])
+# A service that runs already, such as a deployed API: then the tests run against that alone (`-k deployed`).
+SERVICE_URL = os.environ.get("SERVICE_URL")
+SERVICE_HOST = os.environ.get("SERVICE_HOST")  # where the Host header must differ
+
+
+def deployed(user_id: str | None) -> httpx.Client:
+    headers = {"Host": SERVICE_HOST} if SERVICE_HOST else {}
+    if user_id:
+        headers["X-User-ID"] = user_id
+    return httpx.Client(base_url=SERVICE_URL or "", headers=headers, timeout=30, trust_env=False)
+
+
+@pytest.fixture(params=["deployed"] if SERVICE_URL else ["in-process", "server"])
 def connect(request: pytest.FixtureRequest) -> Connect:
     """Makes a client of the service for a user, or for nobody."""
+    if request.param == "deployed":
+        return deployed
     if request.param == "in-process":
         made: Connect = request.getfixturevalue("in_process")
         return made

@@ -26,6 +26,7 @@ def test_dependencies_run_one_way() -> None:
     [
         ("app", ("flask", "boto3", "pyvips", "pydantic")),
         ("app.services", ("flask", "werkzeug", "multipart")),
+        ("app.entrypoints.cli", ("flask", "werkzeug", "multipart", "apig_wsgi")),
         ("app.models", ("flask", "boto3", "pydantic")),
     ],
 )

@@ -1,0 +1,233 @@
+"""From nothing to a deployed API and back. One story, in the order of its tests."""
+
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from app.deployment.package import Dependencies, PackageError, build_package, zipped
+from tests.contract.steps import IMAGES, UPLOADS, Json, assert_problem, upload
+from tests.samples import base64_text, picture, picture_of_bytes
+from tests.server import ROOT
+from tests.serverless.conftest import STACK, Emulator, address_in
+
+ARRIVES_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def deployed(emulator: Emulator) -> str:
+    """The first deployment's address."""
+    output = emulator.deploy()
+    assert "CREATE_COMPLETE ApiFunction" in output  # progress is shown
+    return address_in(output)
+
+
+@pytest.fixture
+def api(emulator: Emulator, deployed: str, user: str) -> Iterator[httpx.Client]:
+    with emulator.client(deployed, user) as client:
+        yield client
+
+
+def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(emulator: Emulator) -> None:
+    other = ("--stack-name", "never-made")
+    assert "Add AWS::S3::Bucket Bucket" in emulator.deploy("--dry-run", *other)
+    assert "no stack" in emulator.deploy("--code-only", *other, succeeds=False)
+
+
+def test_deploying_the_same_again_changes_nothing(emulator: Emulator, deployed: str) -> None:
+    again = emulator.deploy()
+    assert f"{STACK}: no change" in again
+    assert address_in(again) == deployed
+
+
+def test_the_api_serves_and_reaches_its_stores_with_its_role(api: httpx.Client) -> None:
+    assert api.get("/health").json()["status"] == "healthy"
+    assert api.get("/ready").status_code == 200
+
+
+def test_all_three_forms_of_upload_get_through(api: httpx.Client, deployed: str) -> None:
+    data = picture()
+    in_form = upload(api, data, title="Beach", tags="sea,sun")
+    raw = api.post(IMAGES, content=data, params={"title": "Dusk"}, headers={"Content-Type": "image/jpeg"})
+    assert raw.headers["Location"] == f"{httpx.URL(deployed).path}{IMAGES}/{raw.json()['image_id']}"
+    in_json = api.post(IMAGES, json={"image_data": base64_text(data), "title": "Night"})
+    assert (raw.status_code, in_json.status_code) == (201, 201)
+    assert [image["title"] for image in api.get(IMAGES).json()["images"]] == ["Night", "Dusk", "Beach"]
+    assert api.get(IMAGES, params={"tags": "sea"}).json()["images"][0]["image_id"] == in_form["image_id"]
+
+
+def test_an_image_is_read_edited_and_deleted(api: httpx.Client) -> None:
+    data = picture("PNG")
+    image = f"{IMAGES}/{upload(api, data, filename='p.png', tags='a')['image_id']}"
+    answer = api.get(image)
+    assert answer.content == data
+    assert answer.headers["Content-Type"] == "image/png"
+    assert api.get(image, headers={"Range": "bytes=1-3"}).content == data[1:4]
+    assert api.get(image, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert api.patch(image, json={"title": "New", "tags": ["b"]}).json()["version"] == 2
+    assert api.delete(image).status_code == 200
+    assert_problem(api.get(image), 404, "image_not_found")
+
+
+def test_what_does_not_fit_goes_straight_to_the_bucket_and_comes_from_there(api: httpx.Client) -> None:
+    data = picture_of_bytes(7_000_000)
+    refused = api.post(IMAGES, content=data, headers={"Content-Type": "image/png"})
+    assert UPLOADS in assert_problem(refused, 413, "image_too_large")["detail"]
+
+    announced = {"filename": "p.png", "content_type": "image/png", "file_size": len(data)}
+    issued = api.post(UPLOADS, json=announced).json()
+    request = issued["upload"]
+    httpx.put(request["url"], content=data, headers=request["headers"], trust_env=False).raise_for_status()
+    image = wait_for_status(api, issued["image"]["image_id"], "UPLOADED")  # by way of event, queue and function
+
+    redirect = api.get(f"{IMAGES}/{image['image_id']}")
+    assert redirect.status_code == 302
+    assert httpx.get(redirect.headers["Location"], trust_env=False).content == data
+
+
+def test_what_is_no_image_is_rejected_by_the_events_function(api: httpx.Client) -> None:
+    announced = {"filename": "p.png", "content_type": "image/png", "file_size": 4, "method": "POST"}
+    issued = api.post(UPLOADS, json=announced).json()
+    form = issued["upload"]
+    files = {"file": ("p.png", b"none", "image/png")}
+    httpx.post(form["url"], data=form["fields"], files=files, trust_env=False).raise_for_status()
+    assert wait_for_status(api, issued["image"]["image_id"], "REJECTED")["rejection"]
+
+
+def test_the_sweep_may_do_what_it_has_to(emulator: Emulator, api: httpx.Client) -> None:
+    with client(emulator, "lambda") as functions:
+        answer = functions.invoke(FunctionName=f"{STACK}-sweep", Payload=b"{}")
+        assert "FunctionError" not in answer
+        assert b'"swept"' in answer["Payload"].read()
+
+
+def test_code_only_updates_the_functions_and_nothing_else(
+    emulator: Emulator, deployed: str, api: httpx.Client, tmp_path: Path
+) -> None:
+    assert "no change" in emulator.deploy("--code-only")
+    with (copy_of_sources(tmp_path) / "app" / "__init__.py").open("a") as file:
+        file.write("# another line\n")
+    template = tmp_path / "deploy" / "template.yaml"
+    template.write_text(template.read_text().replace("Timeout: 29", "Timeout: 28"))
+
+    with client(emulator, "lambda") as functions:
+        before = functions.get_function_configuration(FunctionName=f"{STACK}-api")
+        assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--code-only", directory=tmp_path)
+        after = functions.get_function_configuration(FunctionName=f"{STACK}-api")
+    assert after["CodeSha256"] != before["CodeSha256"]
+    assert after["Timeout"] == before["Timeout"]
+    assert api.get("/ready").status_code == 200
+    assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy()  # back to what is here
+
+
+def test_a_change_that_fails_names_the_resource_and_the_reason_and_can_be_made_good(
+    emulator: Emulator, deployed: str
+) -> None:
+    assert "LogDays" in emulator.deploy("--set", "LogDays=8", succeeds=False)  # refused before it begins
+    failed = emulator.deploy("--set", "CodeKey=nothing.zip", succeeds=False)
+    assert "UPDATE_ROLLBACK_COMPLETE. ApiFunction (AWS::Lambda::Function): " in failed
+    assert "nothing.zip" in failed
+    assert "no change" in emulator.deploy()
+
+
+def test_a_first_deployment_that_fails_half_way_is_taken_up_again(emulator: Emulator, tmp_path: Path) -> None:
+    other = ("--stack-name", "half-made")
+    template = copy_of_sources(tmp_path) / "deploy" / "template.yaml"
+    layer = "no-layer"
+    template.write_text(
+        template.read_text().replace("      Timeout: 240\n", f"      Timeout: 240\n      Layers: [{layer}]\n")
+    )
+    failed = emulator.deploy(*other, succeeds=False, directory=tmp_path)
+    assert "half-made is ROLLBACK_COMPLETE. SweepFunction (AWS::Lambda::Function): " in failed
+    resumed = emulator.deploy(*other)
+    assert "deleting it to begin again" in resumed
+    assert address_in(resumed)
+    removed = emulator.app("teardown", *other)
+    assert "removed table half-made-images" in removed  # it holds nothing
+    assert "removed bucket half-made-images" in removed
+
+
+def test_teardown_keeps_what_holds_data_and_a_new_deployment_takes_it_up(
+    emulator: Emulator, api: httpx.Client, user: str
+) -> None:
+    image_id = upload(api)["image_id"]
+    torn_down = emulator.app("teardown")
+    assert f"kept table {STACK}-images" in torn_down
+    assert "kept bucket" in torn_down
+    assert "is gone" in torn_down
+
+    with emulator.client(address_in(emulator.deploy()), user) as again:
+        assert [image["image_id"] for image in again.get(IMAGES).json()["images"]] == [image_id]
+        assert again.get(f"{IMAGES}/{image_id}").content
+
+
+def test_data_is_deleted_only_when_that_is_said_twice(emulator: Emulator, deployed: str) -> None:
+    assert "twice" in emulator.app("teardown", "--delete-data", succeeds=False)
+    removed = emulator.app("teardown", "--delete-data", "--delete-data")
+    assert f"removed table {STACK}-images" in removed
+    assert "is gone" in emulator.app("teardown")
+    with client(emulator, "s3") as s3, client(emulator, "dynamodb") as dynamodb:
+        assert s3.list_buckets()["Buckets"] == []
+        assert dynamodb.list_tables()["TableNames"] == []
+
+
+def test_the_stage_of_this_machine_is_not_deployed(emulator: Emulator) -> None:
+    assert "startup.sh" in emulator.app("deploy", "--stage", "local", succeeds=False)
+
+
+def copy_of_sources(directory: Path) -> Path:
+    for name in ("app", "deploy"):
+        shutil.copytree(ROOT / name, directory / name)
+    return directory
+
+
+@contextmanager
+def client(emulator: Emulator, service: str) -> Iterator[Any]:
+    """A client of the emulator's owner, whom no policy holds back."""
+    made = boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=emulator.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    yield made
+    made.close()
+
+
+def wait_for_status(api: httpx.Client, image_id: str, status: str) -> Json:
+    deadline = time.monotonic() + ARRIVES_SECONDS
+    while True:
+        found: Json = api.get(f"{IMAGES}/{image_id}/metadata").json()
+        if found["status"] == status:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def test_the_same_content_makes_the_same_bytes_whatever_the_times_and_modes(tmp_path: Path) -> None:
+    packages = []
+    for number in range(2):
+        content = tmp_path / f"content{number}"
+        (content / "app").mkdir(parents=True)
+        (content / "bin").mkdir()
+        (content / "bin" / "flask").write_text(f"#!/somewhere/{number}")
+        (content / "app" / "b.py").write_text("b")
+        (content / "app" / "a.py").write_text("a")
+        (content / "app" / "a.py").chmod(0o600 if number else 0o755)
+        packages.append(zipped(content, tmp_path / f"{number}.zip"))
+    assert packages[0].digest == packages[1].digest
+    assert packages[0].path.read_bytes() == packages[1].path.read_bytes()
+    assert zipfile.ZipFile(packages[0].path).namelist() == ["app/a.py", "app/b.py"]
+
+
+def test_a_package_for_lambda_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match="pip could not"):
+        build_package(tmp_path, dependencies=Dependencies.LAMBDA, python="2.7")
