@@ -41,11 +41,26 @@ SERVICE_URL = os.environ.get("SERVICE_URL")
 SERVICE_HOST = os.environ.get("SERVICE_HOST")  # where the Host header must differ
 
 
+class _UnderPath(httpx.HTTPTransport):
+    """Puts the tests' own paths under that of the service; its links are there already."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix.encode()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.raw_path.startswith(self._prefix + b"/"):
+            request.url = request.url.copy_with(raw_path=self._prefix + request.url.raw_path)
+        return super().handle_request(request)
+
+
 def deployed(user_id: str | None) -> httpx.Client:
+    address = httpx.URL(SERVICE_URL or "")
     headers = {"Host": SERVICE_HOST} if SERVICE_HOST else {}
     if user_id:
         headers["X-User-ID"] = user_id
-    return httpx.Client(base_url=SERVICE_URL or "", headers=headers, timeout=30, trust_env=False)
+    transport = _UnderPath(address.path.rstrip("/"))
+    return httpx.Client(base_url=address.copy_with(path="/"), headers=headers, timeout=30, transport=transport)
 
 
 @pytest.fixture(params=["deployed"] if SERVICE_URL else ["in-process", "server"])

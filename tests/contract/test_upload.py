@@ -47,7 +47,7 @@ def test_every_form_and_format_gives_the_same_result(api: httpx.Client, user: st
     response = send(api, data)
     assert response.status_code == 201, response.text
     image = response.json()
-    assert response.headers["Location"] == f"{IMAGES}/{image['image_id']}"
+    assert response.headers["Location"].endswith(f"{IMAGES}/{image['image_id']}")
     assert response.headers["ETag"] == '"1"'
     now = datetime.now(UTC)
     assert now - timedelta(minutes=5) < parsed_timestamp(image["created_at"]) <= now + timedelta(seconds=5)
