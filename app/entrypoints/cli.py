@@ -9,7 +9,6 @@ import click
 from pydantic import SecretStr
 
 from app import logs
-from app.api.identity import identity_for
 from app.entrypoints.cli_audit import audit
 from app.entrypoints.cli_deploy import deploy, teardown
 from app.entrypoints.cli_rebuild import rebuild
@@ -33,6 +32,8 @@ def run() -> None:
     """Start all that is needed on this machine and serve until Ctrl-C or SIGTERM."""
     settings = _settings()
     try:
+        from app.api.identity import identity_for  # noqa: PLC0415 - the worker starts here too, without Flask
+
         identity_for(settings)  # whether its key is one, before anything is started
         run_local(settings)
     except (SettingsError, StartError) as error:

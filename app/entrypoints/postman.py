@@ -27,6 +27,7 @@ def postman_collection(document: Json) -> Json:
             {"key": "base_url", "value": "http://127.0.0.1:5000"},
             {"key": "user_id", "value": "alice"},
             {"key": "image_id", "value": ""},
+            {"key": "spec_name", "value": ""},
         ],
         "item": [{"name": tag, "item": requests} for tag, requests in folders.items()],
     }
