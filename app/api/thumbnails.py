@@ -35,7 +35,7 @@ _ANSWERS = {
         summary="Show an image smaller, in a format that the client takes",
         answers=_ANSWERS,
         query="thumbnail_query",
-        failures=(errors.NotOwner, errors.ImageNotFound, errors.InvalidImage),
+        failures=(errors.NotOwner, errors.ImageNotFound, errors.InvalidImage, errors.Overloaded),
     )
 )
 def thumbnail(image_id: str) -> Response:
@@ -57,6 +57,7 @@ def thumbnail(image_id: str) -> Response:
             errors.InvalidLink,
             errors.ImageNotFound,
             errors.InvalidImage,
+            errors.Overloaded,
             errors.BackendUnavailable,
         ),
         identified=False,

@@ -81,7 +81,7 @@ def build_services(
         inspector=inspector,
         images=images,
         uploads=uploads,
-        variants=VariantService(storage, metadata),
+        variants=VariantService(storage, metadata, inspector.budget),
         links=LinkSigner(*settings.signing_secrets, lifetime_seconds=settings.thumbnail_url_seconds),
         clock=clock,
     )

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Collection
 
+from app.admission import MemoryBudget
 from app.errors import BackendUnavailable, ImageNotFound
 from app.models import Image, Status, is_image_id
 from app.services.batches import Batches
@@ -18,9 +19,10 @@ log = logging.getLogger(__name__)
 class VariantService:
     """Gives variants, from the bucket or made now."""
 
-    def __init__(self, storage: ImageStorageService, metadata: ImageMetadataService) -> None:
+    def __init__(self, storage: ImageStorageService, metadata: ImageMetadataService, budget: MemoryBudget) -> None:
         self._storage = storage
         self._metadata = metadata
+        self._budget = budget
         self._batches: Batches[Rendition, bytes] = Batches()
 
     def linked(self, image_id: str, version: str) -> Image:
@@ -35,7 +37,7 @@ class VariantService:
     def data(self, image: Image, rendition: Rendition) -> bytes:
         """The variant as a file. Several that are wanted at once come from one decode.
 
-        Raises ImageNotFound where the image was deleted meanwhile, or BackendUnavailable.
+        Raises ImageNotFound where the image was deleted meanwhile, Overloaded, or BackendUnavailable.
         """
         stored = self._storage.variant(image.image_id, rendition.name)
         if stored is not None:
@@ -51,7 +53,8 @@ class VariantService:
             wanted = list(close())
             from app import variants  # noqa: PLC0415 - as in Inspector
 
-            made = dict(zip(wanted, variants.render(spool.buffer(), wanted), strict=True))
+            with self._budget.admitted(_decode_bytes(image)):
+                made = dict(zip(wanted, variants.render(spool.buffer(), wanted), strict=True))
         for rendition, data in made.items():
             made[rendition] = self._kept(image, rendition, data)
         self._require(image)
@@ -84,3 +87,8 @@ class VariantService:
 def variant_etag(image: Image, rendition: Rendition) -> str:
     """The validator of a variant, known before it is made: it is made once, from bytes that never change."""
     return hashlib.sha256(f"{image.sha256} {rendition.name}".encode()).hexdigest()[:32]
+
+
+def _decode_bytes(image: Image) -> int:
+    """What rendering holds at most: one frame at four bytes a pixel, though JPEG and PNG are mostly read by rows."""
+    return 4 * (image.width or 0) * (image.height or 0)

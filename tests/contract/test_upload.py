@@ -53,7 +53,7 @@ def test_every_form_and_format_gives_the_same_result(api: httpx.Client, user: st
     assert now - timedelta(minutes=5) < parsed_timestamp(image["created_at"]) <= now + timedelta(seconds=5)
     assert image["created_at"] == image["updated_at"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", image["created_at"])
-    for name in ("image_id", "created_at", "updated_at", "download_url", "url_expires_at"):
+    for name in ("image_id", "created_at", "updated_at", "download_url", "url_expires_at", "thumbnail_url"):
         assert image.pop(name)
     assert image.pop("placeholder")
     assert image.pop("dominant_color")

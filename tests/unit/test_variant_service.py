@@ -147,5 +147,5 @@ def test_the_audit_deletes_variants_of_no_image_and_leaves_the_others(
 
 
 def test_services_share_what_is_in_the_bucket_and_not_each_other(services: Services, image: Image) -> None:
-    other = VariantService(services.storage, services.metadata)
+    other = VariantService(services.storage, services.metadata, services.inspector.budget)
     assert other.data(image, rendition(image)) == services.variants.data(image, rendition(image))
