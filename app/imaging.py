@@ -21,7 +21,16 @@ import pyvips
 from app.errors import InvalidImage, UnsupportedImageType
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
-from app.structure import Bytes, GifScreen, gif_screen, jpeg_parts, png_parts, webp_metadata_bytes
+from app.structure import (
+    Bytes,
+    GifScreen,
+    PngFrame,
+    gif_screen,
+    jpeg_parts,
+    png_frame_is_whole,
+    png_parts,
+    webp_metadata_bytes,
+)
 
 _configuring = threading.Lock()
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
@@ -96,11 +105,13 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
     configure_libvips()
     try:
         image = _open(data, content_type)
-        shape = _shape(image, content_type, structure.screen)
+        shape = _shape(image, content_type, structure)
         decode_bytes = _decode_bytes(shape, structure, len(data))
         _require_within(limits, shape, structure, decode_bytes)
         with admission(decode_bytes):
             small = _whole_jpeg(structure.picture) if structure.picture else _decode(image)
+            if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
+                raise InvalidImage("The image is damaged or cut short: a frame of its animation is not whole.")
     except pyvips.Error as error:
         raise InvalidImage("The image is damaged or cut short: it does not decode whole.") from error
     color, placeholder = _placeholder(small, shape)
@@ -126,6 +137,7 @@ class _Structure:
     frames: int = 1
     picture: bytes | None = None
     screen: GifScreen | None = None
+    animation: tuple[PngFrame, ...] = ()
 
 
 def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _Structure:
@@ -137,7 +149,8 @@ def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _
                 structure = _Structure(jpeg.metadata_bytes, jpeg.buffered_bytes, jpeg.scans, picture=jpeg.picture)
         case ContentType.PNG:
             if png := png_parts(data, max_metadata_bytes=limits.max_metadata_bytes):
-                structure = _Structure(png.metadata_bytes, png.buffered_bytes)
+                frames = max(len(png.frames), 1)
+                structure = _Structure(png.metadata_bytes, png.buffered_bytes, frames=frames, animation=png.frames)
         case ContentType.GIF:
             if screen := gif_screen(data):
                 structure = _Structure(frames=screen.frames, screen=screen)
@@ -298,10 +311,11 @@ class _Shape:
     is_webp: bool
 
 
-def _shape(image: pyvips.Image, content_type: ContentType, screen: GifScreen | None) -> _Shape:
-    frames = _header(image, "n-pages")
-    width, height = image.width, image.height // frames
-    if screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
+def _shape(image: pyvips.Image, content_type: ContentType, structure: _Structure) -> _Shape:
+    pages = _header(image, "n-pages")
+    width, height = image.width, image.height // pages
+    frames = max(pages, len(structure.animation))  # libvips knows only the first picture of an animated PNG
+    if screen := structure.screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
         width, height = max(width, screen.width), max(height, screen.height)
     orientation = _header(image, "orientation")
     if orientation in _SIDEWAYS:

@@ -8,7 +8,7 @@ import mmap
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Bytes = bytes | mmap.mmap
 Buffer = bytes | memoryview
@@ -26,6 +26,10 @@ _JPEG_COMMENTS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM
 _JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _JPEG_PROGRESSIVE = frozenset({0xC2, 0xCA})
 _EOI, _SOS = 0xD9, 0xDA
+_PNG_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples of a pixel, by colour type
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_INFLATED_PIECE = 1024 * 1024
 _PNG_METADATA = frozenset({b"iCCP", b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
 _WEBP_METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
 _ALL_COEFFICIENTS = (1 << 64) - 1
@@ -137,39 +141,136 @@ def _completed_coefficients(scan_header: bytes) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class PngFrame:
+    """A frame of an animated PNG: its size in pixels, and where in the file the parts of its data lie.
+
+    Without data it is the picture that every decoder shows.
+    """
+
+    width: int
+    height: int
+    spans: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class PngParts:
     """Of a PNG that is whole: the bytes of its pixels where a decoder must hold all of them at once
-    (it is interlaced), and those of its metadata once inflated."""
+    (it is interlaced), those of its metadata once inflated, and the frames of its animation."""
 
     buffered_bytes: int
     metadata_bytes: int
+    frames: tuple[PngFrame, ...]
 
 
 def png_parts(data: Bytes, *, max_metadata_bytes: int) -> PngParts | None:
     """None unless the chunks lead to IEND, and those that matter are as they were written.
 
-    PNG specification, sections 5.3 to 5.5: chunks whose name starts with a capital are critical.
-    Metadata is inflated until it is more than `max_metadata_bytes`.
+    PNG specification (third edition), sections 5.3 to 5.6: chunks whose name starts with a capital
+    are critical; the frames of an animation are in others. Metadata is inflated until it is more
+    than `max_metadata_bytes`.
     """
-    position = 8
     metadata = 0
-    with memoryview(data) as view:
-        for _ in range(_MAX_PARTS):
-            length = int.from_bytes(view[position : position + 4], "big")
-            kind = data[position + 4 : position + 8]
-            end = position + 8 + length
-            if end + 4 > len(data):
-                return None
-            if kind[0] & 0x20 == 0:
-                with view[position + 4 : end] as checked:
-                    if zlib.crc32(checked) != int.from_bytes(view[end : end + 4], "big"):
-                        return None
-            elif kind in _PNG_METADATA and metadata <= max_metadata_bytes:
-                metadata += _inflated_bytes(kind, data[position + 8 : end], max_metadata_bytes)
-            if kind == b"IEND":
-                return PngParts(_png_buffered_bytes(data[16:29]), metadata)
-            position = end + 4
+    animation = _PngAnimation(data)
+    for kind, start, end in _png_chunks(data):
+        if (kind[0] & 0x20 == 0 or kind in _PNG_ANIMATION) and not _is_intact(data, start, end):
+            return None
+        if kind in _PNG_METADATA and metadata <= max_metadata_bytes:
+            metadata += _inflated_bytes(kind, data[start:end], max_metadata_bytes)
+        else:
+            animation.take(kind, start, end)
+        if kind == b"IEND" and (frames := animation.shown()) is not None:
+            return PngParts(_png_buffered_bytes(data[16:29]), metadata, frames)
     return None
+
+
+class _PngAnimation:
+    """The frames of a PNG while its chunks come by (PNG specification, third edition, section 4.9)."""
+
+    def __init__(self, data: Bytes) -> None:
+        self._data = data
+        self._announced = self._next = 0
+        self._begins_with_picture = False
+        self._in_order = True
+        self._frames: list[PngFrame] = []
+
+    def take(self, kind: bytes, start: int, end: int) -> None:
+        if kind == b"acTL":
+            self._announced = self._number(start)
+        elif kind == b"IDAT":
+            self._begins_with_picture = self._begins_with_picture or len(self._frames) == 1
+        elif kind in _PNG_ANIMATION:
+            self._in_order = self._in_order and self._number(start) == self._next
+            self._next += 1
+            if kind == b"fcTL":
+                self._frames.append(PngFrame(self._number(start + 4), self._number(start + 8)))
+            elif self._frames:
+                self._frames[-1].spans.append((start + 4, end))
+
+    def shown(self) -> tuple[PngFrame, ...] | None:
+        """The frames; none where no animation is announced. None where it is not whole.
+
+        As many must have come as were announced, in order, none larger than the picture, and each
+        with data of its own or that of the picture.
+        """
+        if not self._announced:
+            return ()
+        width, height = self._number(16), self._number(20)
+        drawn = sum(bool(frame.spans) for frame in self._frames) + self._begins_with_picture
+        fit = all(frame.width <= width and frame.height <= height for frame in self._frames)
+        is_whole = self._in_order and fit and len(self._frames) >= self._announced and drawn >= len(self._frames)
+        return tuple(self._frames) if is_whole else None
+
+    def _number(self, position: int) -> int:
+        return int.from_bytes(self._data[position : position + 4], "big")
+
+
+def png_frame_is_whole(data: Bytes, frame: PngFrame) -> bool:
+    """Whether the frame's data inflate to all of its pixels. Holds little of them at a time."""
+    if not frame.spans:
+        return True
+    depth, color, interlaced = data[24], data[25], data[28] != 0
+    expected = _png_raw_bytes(frame, bits=depth * _PNG_CHANNELS.get(color, 1), interlaced=interlaced)
+    inflated, inflater = 0, zlib.decompressobj()
+    try:
+        for start, end in frame.spans:
+            left = data[start:end]
+            while left and inflated <= expected:
+                inflated += len(inflater.decompress(left, _INFLATED_PIECE))
+                left = inflater.unconsumed_tail
+    except zlib.error:
+        return False
+    return inflater.eof and inflated == expected
+
+
+def _png_raw_bytes(frame: PngFrame, *, bits: int, interlaced: bool) -> int:
+    """The bytes of a frame before compression: a filter type and the pixels of each row, pass by pass (8.1, 9.2)."""
+    total = 0
+    for x, y, across, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -((x - frame.width) // across), -((y - frame.height) // down)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + (columns * bits + 7) // 8)
+    return total
+
+
+def _png_chunks(data: Bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The kind of each chunk and where its content begins and ends, as far as they are there; IEND is the last."""
+    position = 8
+    for _ in range(_MAX_PARTS):
+        start = position + 8
+        end = start + int.from_bytes(data[position : position + 4], "big")
+        if end + 4 > len(data):
+            return
+        kind = data[position + 4 : start]
+        yield kind, start, end
+        if kind == b"IEND":
+            return
+        position = end + 4
+
+
+def _is_intact(data: Bytes, start: int, end: int) -> bool:
+    """Whether a chunk has the checksum that it says it has."""
+    with memoryview(data) as view, view[start - 4 : end] as checked:
+        return zlib.crc32(checked) == int.from_bytes(view[end : end + 4], "big")
 
 
 def _inflated_bytes(kind: bytes, content: bytes, most: int) -> int:

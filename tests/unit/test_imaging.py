@@ -274,3 +274,66 @@ def test_damaged_files_are_accepted_or_refused_and_never_worse(kind: str, data: 
         inspect(bytes(damaged), limits())
     except ServiceError as error:
         assert isinstance(error, InvalidImage | UnsupportedImageType)  # noqa: PT017 - both outcomes are right
+
+
+def animated_png(frames: int = 3, size: tuple[int, int] = (20, 10), **options: Any) -> bytes:
+    pictures = [Pillow.new("RGB", size, (40 * number, 20, 90)) for number in range(frames)]
+    for number, it in enumerate(pictures):
+        it.putpixel((number, 0), (255, 255, 255))
+    out = io.BytesIO()
+    pictures[0].save(out, "PNG", save_all=True, append_images=pictures[1:], **options)
+    return out.getvalue()
+
+
+def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
+    chunks, position = [], 8
+    while position < len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        chunks.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
+        position += 12 + length
+    return chunks
+
+
+def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, content) for kind, content in chunks)
+
+
+@pytest.mark.parametrize("options", [{}, {"default_image": True}, {"disposal": 1}])
+def test_an_animated_png_has_its_frames(options: dict[str, Any]) -> None:
+    facts = inspect(animated_png(**options), limits())
+    assert (facts.width, facts.height) == (20, 10)
+    assert facts.frames == (2 if "default_image" in options else 3)
+
+
+def test_the_frames_of_an_animated_png_count_together() -> None:
+    data = animated_png(frames=6, size=(500, 400))
+    inspect(data, limits(max_pixels=1_200_000))
+    with pytest.raises(InvalidImage, match="1200000 pixels in 6 frame"):
+        inspect(data, limits(max_pixels=1_199_999))
+    with pytest.raises(InvalidImage, match="frames"):
+        inspect(data, limits(max_frames=5))
+
+
+def test_a_damaged_frame_of_an_animated_png_is_refused() -> None:
+    chunks = chunks_of(animated_png())
+    last = max(number for number, (kind, _) in enumerate(chunks) if kind == b"fdAT")
+    kind, content = chunks[last]
+    damaged = {
+        "without the last frame's data": chunks[:last] + chunks[last + 1 :],
+        "cut": [*chunks[:last], (kind, content[:-6]), *chunks[last + 1 :]],
+        "other bytes": [*chunks[:last], (kind, content[:8] + bytes(12) + content[20:]), *chunks[last + 1 :]],
+        "larger than its screen": [
+            (it, struct.pack(">IIIIIHHBB", 1, 4000, 4000, 0, 0, 1, 10, 0, 0) if it == b"fcTL" else old)
+            for it, old in chunks
+        ],
+        "another number of frames": [(it, b"\0\0\0\x09" + old[4:] if it == b"acTL" else old) for it, old in chunks],
+    }
+    for name, changed in damaged.items():
+        with pytest.raises(InvalidImage):
+            assert inspect(png_of(changed), limits()) is None, name
+    assert inspect(png_of(chunks), limits()).frames == 3
+    whole = animated_png()
+    spoilt = bytearray(whole)
+    spoilt[whole.rindex(b"fdAT") + 12] ^= 1
+    with pytest.raises(InvalidImage):
+        inspect(bytes(spoilt), limits())
