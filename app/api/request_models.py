@@ -34,10 +34,10 @@ from app.models import (
     UploadMethod,
     cleaned_filename,
     normalised_tag,
-    parsed_timestamp,
     search_words,
 )
 from app.settings import Settings
+from app.times import parsed_timestamp
 from app.variant_specs import QUALITIES, Crop, Fit, VariantFormat, VariantSpec, default_spec, rounded_up
 
 _MAX_WANTED_TAGS = 20

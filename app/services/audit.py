@@ -20,16 +20,8 @@ from typing import Literal
 from botocore.exceptions import ClientError
 
 from app.errors import ImageNotFound, ServiceError
-from app.models import (
-    Image,
-    Status,
-    final_key,
-    parsed_object_key,
-    parsed_record_key,
-    parsed_variant_key,
-    record_key,
-    user_prefix,
-)
+from app.keys import final_key, parsed_object_key, parsed_record_key, parsed_variant_key, record_key, user_prefix
+from app.models import Image, Status
 from app.services import Services
 from app.services.metadata import RowChanged
 from app.services.storage import StoredObject
@@ -153,7 +145,7 @@ class Audit:
                 rows = self._metadata.images({image_id for image_id in variants.values() if image_id})
                 checks = pool.map(partial(self._variant_findings, rows), variants.items())
                 yield _step(Pass.OBJECTS, len(page), checks)
-            for postings in self._metadata.scan_postings(user_id=self._orders.user_id):
+            for postings in self._metadata.postings.scan(user_id=self._orders.user_id):
                 yield _step(Pass.POSTINGS, len(postings), [self._posting_findings(postings)])
 
     def _prefix(self, room: Literal["images", "records", "uploads"]) -> str:
@@ -232,7 +224,7 @@ class Audit:
                 yield self._row_outdated(image, record.image)
                 return
         expected = postings_of(image)
-        if missing := expected - self._metadata.existing_postings(expected):
+        if missing := expected - self._metadata.postings.existing(expected):
             detail = f"{len(missing)} of {len(expected)}: {_terms(missing)}"
             restore = self._metadata.restore_postings
             yield self._repair(image, Kind.POSTINGS_MISSING, detail, "write them again", restore)
@@ -415,7 +407,7 @@ class Audit:
             row = rows.get(image_id)
             if row is not None and not self._is_due(row.updated_at):
                 continue
-            strays = self._metadata.existing_postings(found - postings_of(row) if row else found)
+            strays = self._metadata.postings.existing(found - postings_of(row) if row else found)
             if strays:
                 yield from self._settled(
                     _Problem(

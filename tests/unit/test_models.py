@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import (
-    cleaned_filename,
-    is_image_id,
-    is_user_id,
-    normalised_tags,
-    normalised_title,
-    parsed_timestamp,
-    rfc3339,
-)
+from app.keys import is_image_id, is_user_id
+from app.models import cleaned_filename, normalised_tags, normalised_title
+from app.times import parsed_timestamp, rfc3339
 
 
 @pytest.mark.parametrize("text", ["alice", "a.b_c-d@e:f+g=h|i", "0", "x" * 128, "..."])
