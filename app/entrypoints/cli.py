@@ -140,7 +140,7 @@ def show_env_example() -> None:
 def _openapi_document() -> dict[str, Any]:
     """With the default limits, wherever it is printed. It signs nothing, so any key will do."""
     from app.api import create_app  # noqa: PLC0415 - the worker starts here too, and has no use for Flask
-    from app.api.openapi import openapi_document  # noqa: PLC0415
+    from app.api.openapi import openapi_document  # noqa: PLC0415 - as above
 
     return openapi_document(create_app(Settings(secret_key=SecretStr(secrets.token_urlsafe(48)))))
 
