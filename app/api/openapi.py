@@ -156,8 +156,11 @@ class _Document:
         if contract.identified:
             limited = (errors.RateLimited,) if self._context.rates.are_on else ()
             shared = (*_SHARED_FAILURES, self._context.identity.failure, *limited)
-        once = (errors.IdempotencyConflict, errors.RequestInProgress) if contract.creates else ()
-        return [*(KINDS[failure] for failure in (*shared, *once, *contract.failures)), INTERNAL_ERROR]
+        creating: tuple[type[errors.ServiceError], ...] = ()
+        if contract.creates:
+            counted = (errors.QuotaExceeded,) if self._context.settings.has_quotas else ()
+            creating = (errors.IdempotencyConflict, errors.RequestInProgress, *counted)
+        return [*(KINDS[failure] for failure in (*shared, *creating, *contract.failures)), INTERNAL_ERROR]
 
     def _answer(self, method: str, answer: Answer) -> Json:
         described: Json = {"description": answer.description}

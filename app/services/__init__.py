@@ -19,6 +19,7 @@ from app.services.metadata import ImageMetadataService
 from app.services.queue import UploadQueue
 from app.services.storage import ImageStorageService
 from app.services.uploads import DirectUploadService
+from app.services.usage import UsageCounters
 from app.services.variants import VariantService
 from app.settings import Settings, SettingsError
 from app.times import Clock, utc_now
@@ -32,6 +33,7 @@ class Services:
 
     storage: ImageStorageService
     metadata: ImageMetadataService
+    usage: UsageCounters
     queue: UploadQueue
     inspector: Inspector
     images: ImageService
@@ -68,7 +70,8 @@ def build_services(
         raise SettingsError("SECRET_KEY: is needed (./startup.sh makes one in DATA_DIR for local use)")
     factory = AWSClientFactory(settings)
     storage = ImageStorageService(factory, settings)
-    metadata = ImageMetadataService(factory, settings)
+    usage = UsageCounters(factory, settings, clock=clock)
+    metadata = ImageMetadataService(factory, settings, usage)
     cursors = CursorSigner(*settings.signing_secrets)
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
     inspector = Inspector(settings)
@@ -77,6 +80,7 @@ def build_services(
     return Services(
         storage=storage,
         metadata=metadata,
+        usage=usage,
         queue=UploadQueue(factory, settings),
         inspector=inspector,
         images=images,
