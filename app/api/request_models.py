@@ -106,7 +106,7 @@ class UploadAnnouncement(ImageEdit):
 
     filename: str
     content_type: Annotated[str, Field(description="image/jpeg, image/png, image/gif or image/webp")]
-    file_size: Annotated[int, Field(ge=1, description="bytes"), BeforeValidator(json_number)]
+    file_size: Annotated[int, Field(ge=1, lt=2**53, description="bytes"), BeforeValidator(json_number)]
     sha256: Annotated[
         str | None, Field(pattern="^[0-9A-Fa-f]{64}$", description="hexadecimal; S3 then takes no other bytes")
     ] = None

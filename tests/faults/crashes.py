@@ -411,8 +411,8 @@ class Sweep(Delete):
 
 
 OPERATIONS = (Upload, Announce, Complete, CompleteForm, Reject, Edit, Delete, DeleteMany, Abandon, Sweep)
-COUNTED = (Upload, Announce, Reject, Delete, DeleteMany, Abandon, Sweep)
-"""Those that change what a user has, which is counted while a quota is set."""
+COUNTED = (Upload, Announce, Reject, Delete, Sweep)
+"""One of each kind that changes what a user has, which is counted while a quota is set."""
 
 
 @dataclass(frozen=True)
