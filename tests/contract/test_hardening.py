@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -187,3 +187,42 @@ def test_what_never_reaches_the_application_is_hardened_too(server: RunningServi
     head = answer_to(server, RAW["two lengths"]).partition(b"\r\n\r\n")[0].lower()
     for name in (b"x-content-type-options: nosniff", b"frame-ancestors 'none'", b"no-store"):
         assert name in head
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n", b"\r\n\r\n\r\n", b"POST /health HTTP/1.1\r\nHost: x\r\nX: a\n"],
+    ids=["nothing", "half a head", "blank lines", "a bare LF"],
+)
+def test_clients_that_do_not_finish_a_head_stop_nobody(server: RunningService, start: bytes) -> None:
+    with ExitStack() as opened:
+        for _ in range(40):  # more than there are threads
+            bad = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=8))
+            bad.sendall(start)
+        assert_served(server)
+
+
+def test_clients_that_do_not_close_stop_nobody(server: RunningService) -> None:
+    with ExitStack() as opened:
+        for _ in range(40):
+            bad = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=8))
+            bad.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert_served(server)
+
+
+def assert_served(server: RunningService) -> None:
+    """Others are answered while the bad clients are there: at least as many as make both workers answer."""
+    for _ in range(8):
+        assert httpx.get(f"{server.url}/health", timeout=1.5, trust_env=False).status_code == 200
+
+
+def test_a_head_may_come_in_pieces_and_two_requests_at_once(server: RunningService) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=8) as connection:
+        connection.sendall(request)
+        connection.sendall(b"\r\n" + request + b"\r\n" + request)
+        connection.sendall(b"Connection: close\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
