@@ -1,0 +1,54 @@
+"""How a command that transfers many files is ended: Ctrl-C or SIGTERM, without losing sight of what is done."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from app.entrypoints.images.output import say
+
+
+class Interrupted(Exception):
+    """A transfer was ended because the command ends."""
+
+
+class Stop:
+    """Whether the command ends, as all its threads see it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.signalled = False
+        """Whether a person asked for it."""
+
+    def set(self) -> None:
+        self._event.set()
+
+    def check(self) -> None:
+        """Raises Interrupted if it ends."""
+        if self._event.is_set():
+            raise Interrupted
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Interrupted as soon as it ends."""
+        self._event.wait(seconds)
+        self.check()
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Meanwhile a signal ends the transfers at their next piece, and a second one the process at once."""
+
+        def handle(number: int, _: FrameType | None) -> None:
+            if self.signalled:
+                os._exit(128 + number)
+            self.signalled = True
+            self.set()
+            say("Stopping ... (again to stop at once)")
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
