@@ -4,6 +4,7 @@ import glob
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,31 +40,32 @@ class Uploads:
         self._title_from_filename = title_from_filename
         self._bars = bars
         self._lock = threading.Lock()
-        self._known: dict[str, str] = {}
+        self._image_ids: dict[str, Future[str]] = {}
 
     def know(self, images: Iterable[Image]) -> None:
         """Do not upload what these are."""
-        self._known.update((image.sha256, image.image_id) for image in images if image.sha256)
+        for image in images:
+            if image.sha256 and image.sha256 not in self._image_ids:
+                self._image_ids[image.sha256] = known = Future()
+                known.set_result(image.image_id)
 
     def upload(self, path: Path) -> Sent:
+        """Raises what uploading does, also where it was another file with the same content that could not be."""
         digest = sha256_of(path)
-        with self._lock:  # of two files with the same content, one begins
-            known = self._known.setdefault(digest, "") if digest in self._known else None
-            if known is None:
-                self._known[digest] = ""
-        if known is not None:
-            return Sent(ALREADY_THERE, known)
+        mine: Future[str] = Future()
+        with self._lock:
+            image_id = self._image_ids.setdefault(digest, mine)
+        if image_id is not mine:
+            return Sent(ALREADY_THERE, image_id.result())
         try:
             title = path.stem if self._title_from_filename else self._details.title
             details = self._details.named(path.name, title=title)
             with self._bars.transfer(path.name, path.stat().st_size) as move:
                 image = send(self._client, path, digest, details, progress=move)
-        except BaseException:
-            with self._lock:
-                self._known.pop(digest, None)
+        except BaseException as error:
+            mine.set_exception(error)
             raise
-        with self._lock:
-            self._known[digest] = image.image_id
+        mine.set_result(image.image_id)
         return Sent("uploaded", image.image_id, image)
 
 
