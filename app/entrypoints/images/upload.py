@@ -46,8 +46,9 @@ class Uploads:
         """Do not upload what these are."""
         for image in images:
             if image.sha256 and image.sha256 not in self._image_ids:
-                self._image_ids[image.sha256] = known = Future()
+                known: Future[str] = Future()
                 known.set_result(image.image_id)
+                self._image_ids[image.sha256] = known
 
     def upload(self, path: Path) -> Sent:
         """Raises what uploading does, also where it was another file with the same content that could not be."""
