@@ -83,6 +83,9 @@ class ImageClient:
 
         `user_id` is for servers that believe the header X-User-ID, `token` for those that want a bearer token.
         """
+        for text in (user_id, token):
+            if text is not None and not (text.strip() and text.isascii() and text.isprintable()):
+                raise ValueError("A user id or token is not empty, and of visible ASCII characters.")
         credentials = {}
         if user_id is not None:
             credentials["X-User-ID"] = user_id

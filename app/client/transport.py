@@ -74,12 +74,10 @@ class Transport:
         connections: int,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Makes no connection. Raises ValueError for an address or credentials that cannot be sent."""
+        """Makes no connection. Raises ValueError for what is no address."""
         address = urlsplit(server)
         if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.username:
             raise ValueError(f"{server} is no address of a server, such as https://images.example.com")
-        if not all(value.isascii() and value.isprintable() and value.strip() for value in credentials.values()):
-            raise ValueError("The user id or token holds characters that cannot be sent, or none.")
         self._base = server.rstrip("/").removesuffix("/api/v1") + "/api/v1"
         self._credentials = dict(credentials)
         self._retries = retries

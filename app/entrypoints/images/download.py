@@ -67,7 +67,7 @@ def download(
         if as_json:
             tell_json({"outcome": outcome, "image_id": item.image.image_id, "path": str(item.path)})
         else:
-            tell(f"{outcome}\t{item.image.image_id}\t{item.path}")
+            tell(outcome, item.image.image_id, item.path)
 
     def fetch(item: Wanted) -> None:
         if not item.there:

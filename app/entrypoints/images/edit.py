@@ -18,6 +18,7 @@ _NOT_DELETED = {
     "not_owner": "This image belongs to another user.",
     "failed": "It could not be deleted completely; delete it again.",
 }
+_FROM_INPUT = ("-",)
 _CLEARABLE = ("title", "description", "location", "tags")
 
 
@@ -118,8 +119,8 @@ def delete(*, client: ImageClient, stop: Stop, image_ids: tuple[str, ...], yes: 
     """Delete images for good. `-` as the only ID: they come on standard input."""
     wanted = list(dict.fromkeys(_ids(image_ids)))
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("There is nobody to ask: say --yes.")
+        if image_ids == _FROM_INPUT:
+            raise click.UsageError("With the IDs on standard input nobody can be asked: say --yes.")
         click.confirm(f"Delete {len(wanted)} image{'s' if len(wanted) != 1 else ''} for good?", abort=True, err=True)
     with tallied(stop) as tally:
         for start in range(0, len(wanted), MAX_DELETED_AT_ONCE):
@@ -127,13 +128,13 @@ def delete(*, client: ImageClient, stop: Stop, image_ids: tuple[str, ...], yes: 
             for deletion in client.delete_many(wanted[start : start + MAX_DELETED_AT_ONCE]):
                 if deletion.status == "deleted":
                     tally.add("deleted")
-                    tell(f"deleted\t{deletion.image_id}")
+                    tell("deleted", deletion.image_id)
                 else:
                     tally.failed(deletion.image_id, ClientError(_NOT_DELETED.get(deletion.status, deletion.status)))
 
 
 def _ids(image_ids: tuple[str, ...]) -> Iterable[str]:
-    if image_ids == ("-",):
+    if image_ids == _FROM_INPUT:
         return (line.strip() for line in sys.stdin if line.strip())
     return image_ids
 
@@ -142,4 +143,4 @@ def _tell_edited(image: Image, *, as_json: bool) -> None:
     if as_json:
         tell_json(facts(image))
     else:
-        tell(f"edited\t{image.image_id}\tversion {image.version}")
+        tell("edited", image.image_id, f"version {image.version}")

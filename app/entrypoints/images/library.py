@@ -142,7 +142,7 @@ def import_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
             return
         outcome, image_id = result
         tally.add(outcome)
-        tell(f"{outcome}\t{record.image_id}\t{image_id}")
+        tell(outcome, record.image_id, image_id)
 
     with tallied(stop) as tally, Bars("Import", stop, total=len(records)) as bars:
         # Counted, because a library may hold the same twice.

@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 
 from app.client import Image, UnreadableFile, sha256_of
+from app.entrypoints.images.output import is_control
 
 _MAX_BYTES = 200  # of 255 that file systems take, to leave room for a number
 _SUFFIXES = {
@@ -23,13 +24,12 @@ _NOT_IN_NAMES = frozenset('<>:"/\\|?*')
 _DEVICES = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(?:\.|\Z)", re.IGNORECASE
 )
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def safe_name(filename: str, content_type: str) -> str:
     """The filename without what is not safe in one, and with a suffix of what the file is."""
     name = unicodedata.normalize("NFC", filename)
-    name = "".join("_" if char in _NOT_IN_NAMES or _is_hidden(char) else char for char in name)
+    name = "".join("_" if char in _NOT_IN_NAMES or is_control(char) else char for char in name)
     name = name.rstrip(". ").lstrip(" ")
     if name.startswith((".", "-")):  # hidden, or an option to whoever expands a pattern
         name = "_" + name[1:]
@@ -75,10 +75,6 @@ def holds(path: Path, image: Image) -> bool:
         return path.is_file() and path.stat().st_size == image.file_size and sha256_of(path) == image.sha256
     except (OSError, UnreadableFile):
         return False
-
-
-def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or char in _BIDI
 
 
 def _shortened(stem: str) -> str:

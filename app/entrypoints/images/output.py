@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -29,13 +29,13 @@ _CSV_COLUMNS = (
 
 
 def printable(text: object) -> str:
-    """The text on one line, with a question mark for what would move a cursor, or show a name as another."""
-    return "".join("?" if unicodedata.category(char)[0] in "CZ" and not _shows(char) else char for char in str(text))
+    """The text with question marks in place of what would move a cursor, end a line, or show one name as another."""
+    return "".join("?" if is_control(char) else char for char in str(text))
 
 
-def _shows(char: str) -> bool:
-    # Joiners and tags are of category Cf as overrides are, but emoji and many scripts need them.
-    return char == " " or (unicodedata.category(char) in {"Zs", "Cf", "Co", "Cn"} and char not in _BIDI)
+def is_control(char: str) -> bool:
+    """Whether a character is not to be seen, and changes how others are."""
+    return char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def say(text: str) -> None:
@@ -43,9 +43,9 @@ def say(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def tell(text: str) -> None:
-    """A line of data, on standard output."""
-    click.echo("\t".join(printable(part) for part in text.split("\t")))
+def tell(*fields: object) -> None:
+    """A line of data, its fields separated by tabs, on standard output."""
+    click.echo("\t".join(printable(field) for field in fields))
 
 
 def tell_json(document: Mapping[str, Any]) -> None:
@@ -108,15 +108,12 @@ def write_table(images: Iterable[Image]) -> None:
 
 def write_facts(image: Image) -> None:
     """One image for a person: a name and a value a line."""
-    shown: Sequence[tuple[str, Any]] = [
-        *facts(image).items(),
-        ("tags", ", ".join(image.tags)),
-    ]
-    for name, value in dict(shown).items():
-        if value is not None and name != "rejection":
-            tell(f"{name:<12} {_as_json(value) if isinstance(value, datetime) else value}")
+    shown = facts(image) | {"tags": ", ".join(image.tags)}
     if image.rejection:
-        tell(f"{'rejection':<12} {image.rejection.detail} ({image.rejection.code})")
+        shown["rejection"] = f"{image.rejection.detail} ({image.rejection.code})"
+    for name, value in shown.items():
+        if value is not None:
+            tell(f"{name:<12} {_as_json(value) if isinstance(value, datetime) else value}")
 
 
 def readable_bytes(size: int) -> str:

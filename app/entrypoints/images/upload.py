@@ -113,7 +113,7 @@ def upload(
             shown = facts(result.image) if result.image else None
             tell_json({"outcome": result.outcome, "path": printable(path), "image_id": result.image_id, "image": shown})
         else:
-            tell(f"{result.outcome}\t{result.image_id}\t{path}")
+            tell(result.outcome, result.image_id, path)
 
     with tallied(stop) as tally, Bars("Upload", stop, total=len(files)) as bars:
         details = Details(title=title, description=description, location=location, tags=tags)
