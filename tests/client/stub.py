@@ -118,6 +118,8 @@ def running_stub() -> Iterator[Stub]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.answer)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         stub = Stub(server.server_address[1])
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.server import RunningService
 
 FACTS: dict[str, Any] = {
     "title": 'Zoë\'s "beach" & sea',
-    "description": "d" * 1999 + "é",
+    "description": "d" * 1990 + "é\r\nlast",
     "location": "Naïve",
     "tags": ["sea", "a b"],
 }

@@ -3,7 +3,6 @@
 import hashlib
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -299,11 +298,8 @@ def test_a_file_that_cannot_be_read_is_named_as_that(client: ImageClient, tmp_pa
 
 
 def test_a_list_is_read_page_by_page(client: ImageClient, stub: Stub) -> None:
-    pages: list[dict[str, Any]] = [
-        {"images": [resource()], "next_cursor": "c"},
-        {"images": [resource()], "next_cursor": None},
-    ]
-    stub.will(shows(LIMITS), *(shows(page) for page in pages))
+    page = {"images": [resource()]}
+    stub.will(shows(LIMITS), shows(page | {"next_cursor": "c"}), shows(page | {"next_cursor": None}))
     assert len(list(client.images(ImageFilter(tags=("sea", "sun"), order="asc")))) == 2
     assert stub.asked[1].path == "/api/v1/images?tags=sea&tags=sun&order=asc&limit=100"
     assert stub.asked[2].path.endswith("&cursor=c")

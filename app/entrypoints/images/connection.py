@@ -118,7 +118,9 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--retries", type=click.IntRange(0, 20), default=5, show_default=True, help="Of one request."),
         click.option(
-            "--config", type=click.Path(path_type=Path, dir_okay=False), help="In place of image-storage/config.toml."
+            "--config",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="In place of image-storage/config.toml.",
         ),
         click.option("--token", help="A bearer token. Other users see options: better IMAGES_TOKEN, or the file."),
         click.option("--user", help="Who you are, for servers that believe it. Or IMAGES_USER."),

@@ -3,6 +3,7 @@
 import glob
 import os
 import threading
+import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -34,9 +35,12 @@ class Sent:
 class Uploads:
     """Uploads files as images, each content once."""
 
-    def __init__(self, client: ImageClient, details: Details, *, title_from_filename: bool, bars: Bars) -> None:
+    def __init__(
+        self, client: ImageClient, details: Details, *, title_from_filename: bool, source: str, bars: Bars
+    ) -> None:
         self._client = client
         self._details = details
+        self._source = source
         self._title_from_filename = title_from_filename
         self._bars = bars
         self._lock = threading.Lock()
@@ -62,7 +66,7 @@ class Uploads:
             title = path.stem if self._title_from_filename else self._details.title
             details = self._details.named(path.name, title=title)
             with self._bars.transfer(path.name, path.stat().st_size) as move:
-                image = send(self._client, path, digest, details, progress=move)
+                image = send(self._client, path, digest, details, progress=move, source=self._source)
         except BaseException as error:
             mine.set_exception(error)
             raise
@@ -117,7 +121,8 @@ def upload(
 
     with tallied(stop) as tally, Bars("Upload", stop, total=len(files)) as bars:
         details = Details(title=title, description=description, location=location, tags=tags)
-        uploads = Uploads(client, details, title_from_filename=title_from is not None, bars=bars)
+        source = str(uuid.uuid4()) if again else ""  # then this run has nothing in common with earlier ones
+        uploads = Uploads(client, details, title_from_filename=title_from is not None, source=source, bars=bars)
         if not again and files:
             uploads.know(client.images())
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
