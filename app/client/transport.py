@@ -188,7 +188,7 @@ class Transport:
 
 def problem(answer: Answer) -> ClientError:
     """What an answer that is no good one says, as an exception (problem+json, RFC 9457)."""
-    if answer.headers.get("Content-Type", "").split(";")[0] != _PROBLEM:
+    if not _is_problem(answer):
         return Unavailable(f"The answer was {answer.status}, and not one of an Image Storage Service.")
     said = answer.json()
     code = str(said.get("code", ""))
@@ -208,9 +208,11 @@ def problem(answer: Answer) -> ClientError:
 def _may_pass(answer: Answer) -> bool:
     if answer.status in _PASSING_STATUSES:
         return True
-    if answer.status not in {400, 409} or answer.headers.get("Content-Type") != _PROBLEM:
-        return False
-    return answer.json().get("code") in _PASSING_CODES
+    return answer.status in {400, 409} and _is_problem(answer) and answer.json().get("code") in _PASSING_CODES
+
+
+def _is_problem(answer: Answer) -> bool:
+    return answer.headers.get("Content-Type", "").partition(";")[0] == _PROBLEM
 
 
 def _retry_after_seconds(answer: Answer) -> float | None:

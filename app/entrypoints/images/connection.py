@@ -18,7 +18,7 @@ import click
 from app.client import ClientError, ImageClient, NotAllowed, NotIdentified, Unavailable
 from app.entrypoints.images.output import say
 from app.entrypoints.images.parallel import Tally
-from app.entrypoints.images.stopping import Stop
+from app.entrypoints.images.stopping import Interrupted, Stop
 
 DEFAULT_SERVER = "http://127.0.0.1:5000"
 _KEYS = frozenset({"server", "user", "token"})
@@ -151,6 +151,8 @@ def tallied(stop: Stop) -> Iterator[Tally]:
     with stop.on_signals():
         try:
             yield tally
+        except Interrupted:  # in a request of the command itself
+            pass
         finally:
             say(f"{tally}.")
     if stop.signalled:

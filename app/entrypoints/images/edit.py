@@ -84,8 +84,7 @@ def tag(
         raise click.UsageError("Say --add or --remove.")
     with tallied(stop) as tally:
         for image_id in _ids(image_ids):
-            if stop.signalled:
-                break
+            stop.check()
             try:
                 image = _retagged(client, image_id, added, removed)
             except (NotIdentified, Unavailable):

@@ -121,7 +121,7 @@ def import_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
     lock = threading.Lock()
 
     def carry_over(record: Record) -> tuple[str, str]:
-        own = _identity(record.sha256, record.details)
+        own = (record.sha256, record.details)
         with lock:
             found = there[own] > 0
             there[own] -= found
@@ -131,7 +131,7 @@ def import_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
             raise WrongChecksum("The file is not the one that was exported.")
         with bars.transfer(record.details.filename, record.path.stat().st_size) as move:
             image = send(client, record.path, record.sha256, record.details, progress=move, source=record.image_id)
-        if _identity(image.sha256, _details_of(image)) != own:
+        if (image.sha256, _details_of(image)) != own:
             raise ClientError(f"The server has made something else of it: {image.image_id}.")
         return "imported", image.image_id
 
@@ -146,7 +146,7 @@ def import_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
 
     with tallied(stop) as tally, Bars("Import", stop, total=len(records)) as bars:
         # Counted, because a library may hold the same twice.
-        there = Counter(_identity(image.sha256, _details_of(image)) for image in client.images())
+        there = Counter((image.sha256, _details_of(image)) for image in client.images())
         carry_out(records, carry_over, report, jobs=jobs, stop=stop)
 
 
@@ -192,7 +192,3 @@ def _file_of(image: Image) -> PurePosixPath:
 
 def _details_of(image: Image) -> Details:
     return Details(image.filename, image.title, image.description, image.location, image.tags)
-
-
-def _identity(sha256: str | None, details: Details) -> tuple[str | None, Details]:
-    return sha256, details

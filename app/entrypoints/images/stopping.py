@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from app.entrypoints.images.output import say
+_STOPPING = b"Stopping ... (again to stop at once)\n"
 
 
 class Interrupted(Exception):
@@ -44,7 +44,7 @@ class Stop:
                 os._exit(128 + number)
             self.signalled = True
             self.set()
-            say("Stopping ... (again to stop at once)")
+            os.write(2, _STOPPING)  # whatever else writes may be what was interrupted
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
