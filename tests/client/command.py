@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,15 @@ class Command:
             text=True,
         )
 
-    def run_until(self, condition: Callable[[], bool], signal: int, *arguments: str | Path) -> tuple[int, str]:
-        """Run it as a process until something is so, then send the signal; its exit code and standard error."""
+    def interrupted(self, lines: int, signal: int, *arguments: str | Path) -> tuple[int, str]:
+        """Run it as a process until it has told of so many images, then send the signal.
+
+        Returns its exit code and standard error.
+        """
         with self.start(*arguments) as process:
-            deadline = time.monotonic() + 30
-            while not condition():
-                assert time.monotonic() < deadline
-                assert process.poll() is None, "it ended before it could be interrupted"
+            assert process.stdout is not None
+            for _ in range(lines):
+                assert process.stdout.readline(), "it ended before it could be interrupted"
             process.send_signal(signal)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=60)
             return process.returncode, errors

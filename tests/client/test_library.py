@@ -77,12 +77,13 @@ def test_a_library_gets_to_another_user_as_it_is(command: Command, other: Comman
     assert command("export", tmp_path / "export").stderr == "3 already there.\n"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_upload_that_was_interrupted_goes_on(command: Command, photos: Path, how: signal.Signals) -> None:
-    with ImageClient(command.server, user_id=command.user) as client:
-        code, errors = command.run_until(lambda: bool(client.page(limit=5).images[4:]), how, "upload", photos)
-    if how is signal.SIGINT:
-        assert code == 130
+    code, errors = command.interrupted(5, how, "upload", photos)
+    if how is signal.SIGKILL:
+        assert code == -9
+    else:
+        assert code == 128 + how
         assert "uploaded.\nInterrupted. The same command goes on from here.\n" in errors
     assert len(command.shown("list")) < 24
     assert command("upload", photos).exit_code == 0
@@ -95,16 +96,12 @@ def test_a_library_is_whole_after_every_step_was_interrupted(
 ) -> None:
     command("upload", photos, "--tag", "sea", "--title-from", "filename", "--jobs", "8")
     directory = tmp_path / "export"
-    files = directory / "images"
-    command.run_until(
-        lambda: files.is_dir() and len(list(files.iterdir())) > 4, how, "export", directory, "--jobs", "1"
-    )
+    command.interrupted(5, how, "export", directory)
     assert not (directory / "export.json").exists()
     assert other("import", directory).exit_code == 2
     assert command("export", directory).exit_code == 0
     assert_whole(directory, 24)
-    with ImageClient(other.server, user_id=other.user) as client:
-        other.run_until(lambda: bool(client.page(limit=5).images[4:]), how, "import", directory)
+    other.interrupted(5, how, "import", directory)
     assert len(other.shown("list")) < 24
     assert other("import", directory).exit_code == 0
     assert kept(other) == kept(command)

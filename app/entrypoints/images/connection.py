@@ -21,6 +21,7 @@ from app.entrypoints.images.parallel import Tally
 from app.entrypoints.images.stopping import Interrupted, Stop
 
 DEFAULT_SERVER = "http://127.0.0.1:5000"
+_SIGNALLED = 128  # and the signal's number, as shells have it
 _KEYS = frozenset({"server", "user", "token"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -32,7 +33,7 @@ class Exit(IntEnum):
     USAGE = 2
     NOT_ALLOWED = 3
     UNAVAILABLE = 4
-    INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+    INTERRUPTED = 130  # by Ctrl-C
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +156,9 @@ def tallied(stop: Stop) -> Iterator[Tally]:
             pass
         finally:
             say(f"{tally}.")
-    if stop.signalled:
+    if stop.signal is not None:
         say("Interrupted. The same command goes on from here.")
-        sys.exit(Exit.INTERRUPTED)
+        sys.exit(_SIGNALLED + stop.signal)
     if tally.failures:
         sys.exit(Exit.SOME_FAILED)
 

@@ -68,6 +68,7 @@ def export_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
             tally.failed(f"{image.image_id} ({image.filename})", result)
             return
         tally.add(result)
+        tell(result, image.image_id, directory / _file_of(image))
         known = {name: value for name, value in facts(image).items() if name not in _NOT_EXPORTED}
         line = json_line(known | {"file": _file_of(image).as_posix()}) + b"\n"
         digest.update(line)
@@ -76,10 +77,9 @@ def export_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
     with tallied(stop) as tally:
         with records.open("wb") as written, Bars("Export", stop) as bars:
             carry_out(client.images(ImageFilter(order="asc")), fetch, report, jobs=jobs, stop=stop)
-        if not stop.signalled:
+        if stop.signal is None:
             records.replace(directory / _RECORDS)
             _write_manifest(directory / _MANIFEST, digest.hexdigest(), tally.failures)
-            tell(str(directory / _RECORDS))
 
 
 def _write_manifest(path: Path, digest: str, failures: int) -> None:

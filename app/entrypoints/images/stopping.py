@@ -19,8 +19,8 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.signalled = False
-        """Whether a person asked for it."""
+        self.signal: int | None = None
+        """Its number, if it was one that asked for it."""
 
     def set(self) -> None:
         self._event.set()
@@ -40,9 +40,9 @@ class Stop:
         """Meanwhile a signal ends the transfers at their next piece, and a second one the process at once."""
 
         def handle(number: int, _: FrameType | None) -> None:
-            if self.signalled:
+            if self.signal is not None:
                 os._exit(128 + number)
-            self.signalled = True
+            self.signal = number
             self.set()
             os.write(2, _STOPPING)  # whatever else writes may be what was interrupted
 
