@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -220,6 +221,25 @@ def test_texts_of_others_do_not_act_on_a_terminal(stub: Stub, tmp_path: Path) ->
     shown = Command(stub.url, "alice", tmp_path)("list").stdout
     assert "?[2Jgone?" in shown
     assert "a?b?.jpg" in shown
+
+
+def test_json_and_csv_are_exact_and_do_not_act_on_a_terminal_either(stub: Stub, tmp_path: Path) -> None:
+    title = '\x1b\x9b\u202e\x7f\n,"ü'
+    limits = {"max_upload_bytes": 1, "max_direct_upload_bytes": 1, "max_list_limit": 9, "upload_routes": []}
+    stub.will(*[shows(limits), shows({"images": [resource(title=title)], "next_cursor": None})] * 2)
+    command = Command(stub.url, "alice", tmp_path)
+    written = command("list", "--json").stdout
+    assert json.loads(written)["title"] == title
+    assert not set(written) & {"\x1b", "\x9b", "\u202e", "\x7f"}
+    assert "ü" in written
+    (row,) = csv.DictReader(io.StringIO(command("list", "--csv").stdout))
+    assert row["title"] == title
+
+
+def test_a_place_that_cannot_be_written_to_is_named(command: Command, photos: Path) -> None:
+    result = command("download", "--all", "--into", photos / "photo 0.jpg" / "x")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: [Errno 20] Not a directory")
 
 
 def test_without_rich_it_says_what_to_install() -> None:

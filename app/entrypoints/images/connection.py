@@ -90,11 +90,17 @@ def chosen(options: Source, environment: Mapping[str, str], config: Source) -> S
     raise click.UsageError("Say who you are: --user or --token, IMAGES_USER or IMAGES_TOKEN, or the file --config.")
 
 
-def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options that say where and who, a client by them as `client`, and exit codes.
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a command works with."""
 
-    `stop` ends transfers and pauses when it is set.
-    """
+    client: ImageClient
+    stop: Stop
+    """Ends the client's transfers and pauses when it is set."""
+
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options that say where and who, a `connection` by them, and exit codes."""
 
     @functools.wraps(command)
     def run(
@@ -114,7 +120,7 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         with client:
-            _with_exit_codes(command, client=client, stop=stop, **rest)
+            _with_exit_codes(command, connection=Connection(client, stop), **rest)
 
     for option in (
         click.option("--retries", type=click.IntRange(0, 20), default=5, show_default=True, help="Of one request."),
@@ -140,15 +146,19 @@ def _with_exit_codes(command: Callable[..., None], **arguments: Any) -> None:
         _end(error, Exit.UNAVAILABLE)
     except ClientError as error:
         _end(error, Exit.SOME_FAILED)
+    except BrokenPipeError:
+        raise  # whoever reads has enough; click ends quietly
+    except OSError as error:
+        _end(error, Exit.SOME_FAILED)
     except KeyboardInterrupt:
         say("Interrupted.")
         sys.exit(Exit.INTERRUPTED)
 
 
 @contextmanager
-def tallied(stop: Stop) -> Iterator[Tally]:
+def tallied(connection: Connection) -> Iterator[Tally]:
     """Counts what becomes of many, says so at the end, and ends with the code for it."""
-    tally = Tally()
+    tally, stop = Tally(), connection.stop
     with stop.on_signals():
         try:
             yield tally
@@ -163,6 +173,6 @@ def tallied(stop: Stop) -> Iterator[Tally]:
         sys.exit(Exit.SOME_FAILED)
 
 
-def _end(error: ClientError, code: Exit) -> None:
+def _end(error: Exception, code: Exit) -> None:
     say(f"Error: {error}")
     sys.exit(code)

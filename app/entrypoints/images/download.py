@@ -1,20 +1,18 @@
 """`images download`."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.client import ClientError, Image, ImageClient, ImageFilter, NotAllowed, NotIdentified, Unavailable
-from app.entrypoints.images.connection import connected, tallied
+from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import Names
 from app.entrypoints.images.options import filter_options, jobs_option, json_option, taken_filter
 from app.entrypoints.images.output import tell, tell_json
-from app.entrypoints.images.parallel import Bars, Tally, carry_out
-from app.entrypoints.images.stopping import Stop
-from app.entrypoints.images.upload import ALREADY_THERE
+from app.entrypoints.images.parallel import ALREADY_THERE, Bars, Tally, carry_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,7 @@ class Wanted:
 @json_option
 def download(
     *,
-    client: ImageClient,
-    stop: Stop,
+    connection: Connection,
     image_ids: tuple[str, ...],
     everything: bool,
     into: Path,
@@ -52,6 +49,7 @@ def download(
     Files are called as the images are, but for what is not safe in a name, and numbered where two
     would be called the same. Nothing is overwritten. The same command again goes on after an interruption.
     """
+    client, stop = connection.client, connection.stop
     wanted = taken_filter(filters)
     if bool(image_ids) + everything + (wanted != ImageFilter()) != 1:
         raise click.UsageError("Name images, or filters, or --all.")
@@ -77,12 +75,12 @@ def download(
     def found() -> Iterator[Wanted]:
         names = Names(into)
         # Oldest first, so that numbers stay the same when images are added.
-        ordered = ImageFilter(order="asc") if everything else wanted
+        ordered = replace(wanted, order=wanted.order or "asc")
         for image in _named(client, image_ids, tally) if image_ids else client.images(ordered):
             path, there = names.give(image)
             yield Wanted(image, path, there)
 
-    with tallied(stop) as tally, Bars("Download", stop, total=len(image_ids) or None) as bars:
+    with tallied(connection) as tally, Bars("Download", stop, total=len(image_ids) or None) as bars:
         carry_out(found(), fetch, report, jobs=jobs, stop=stop)
 
 

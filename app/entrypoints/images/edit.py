@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from app.client import MAX_DELETED_AT_ONCE, Changed, ClientError, Image, ImageClient, NotIdentified, Unavailable
-from app.entrypoints.images.connection import connected, tallied
+from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.options import json_option
 from app.entrypoints.images.output import facts, tell, tell_json
-from app.entrypoints.images.stopping import Stop
 
 _ATTEMPTS = 5  # at an image that others change at the same time
 _NOT_DELETED = {
@@ -34,8 +33,7 @@ _CLEARABLE = ("title", "description", "location", "tags")
 @json_option
 def edit(
     *,
-    client: ImageClient,
-    stop: Stop,  # noqa: ARG001 - nothing here needs to be ended in order
+    connection: Connection,
     image_id: str,
     title: str | None,
     description: str | None,
@@ -46,6 +44,7 @@ def edit(
     as_json: bool,
 ) -> None:
     """Change what is said about an image. What is not named stays."""
+    client = connection.client
     texts = {"title": title, "description": description, "location": location}
     changes: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
     if tags:
@@ -72,17 +71,17 @@ def edit(
 @json_option
 def tag(
     *,
-    client: ImageClient,
-    stop: Stop,
+    connection: Connection,
     image_ids: tuple[str, ...],
     added: tuple[str, ...],
     removed: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Add tags to images, or take them away. The others stay. `-` as the only ID: they come on standard input."""
+    client, stop = connection.client, connection.stop
     if not added and not removed:
         raise click.UsageError("Say --add or --remove.")
-    with tallied(stop) as tally:
+    with tallied(connection) as tally:
         for image_id in _ids(image_ids):
             stop.check()
             try:
@@ -114,14 +113,15 @@ def _retagged(client: ImageClient, image_id: str, added: Iterable[str], removed:
 @connected
 @click.argument("image_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(*, client: ImageClient, stop: Stop, image_ids: tuple[str, ...], yes: bool) -> None:
+def delete(*, connection: Connection, image_ids: tuple[str, ...], yes: bool) -> None:
     """Delete images for good. `-` as the only ID: they come on standard input."""
+    client, stop = connection.client, connection.stop
     wanted = list(dict.fromkeys(_ids(image_ids)))
     if not yes:
         if image_ids == _FROM_INPUT:
             raise click.UsageError("With the IDs on standard input nobody can be asked: say --yes.")
         click.confirm(f"Delete {len(wanted)} image{'s' if len(wanted) != 1 else ''} for good?", abort=True, err=True)
-    with tallied(stop) as tally:
+    with tallied(connection) as tally:
         for start in range(0, len(wanted), MAX_DELETED_AT_ONCE):
             stop.check()
             for deletion in client.delete_many(wanted[start : start + MAX_DELETED_AT_ONCE]):

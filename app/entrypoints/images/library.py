@@ -17,15 +17,13 @@ from typing import Any
 
 import click
 
-from app.client import ClientError, Image, ImageClient, ImageFilter, WrongChecksum, sha256_of
-from app.entrypoints.images.connection import connected, tallied
+from app.client import ClientError, Image, ImageFilter, WrongChecksum, sha256_of
+from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import holds, safe_name
 from app.entrypoints.images.options import jobs_option
 from app.entrypoints.images.output import facts, json_line, say, tell
-from app.entrypoints.images.parallel import Bars, carry_out
+from app.entrypoints.images.parallel import ALREADY_THERE, Bars, carry_out
 from app.entrypoints.images.sending import Details, send
-from app.entrypoints.images.stopping import Stop
-from app.entrypoints.images.upload import ALREADY_THERE
 
 _FORMAT = "image-storage-export"
 _VERSION = 1
@@ -42,12 +40,13 @@ _NOT_EXPORTED = frozenset({"status", "rejection"})
 @connected
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @jobs_option
-def export_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: int) -> None:
+def export_library(*, connection: Connection, directory: Path, jobs: int) -> None:
     """Write all your images, and what is known about them, to a directory.
 
     Every file is verified by its SHA-256. The same command again goes on after an interruption,
     and brings a finished export up to date.
     """
+    client, stop = connection.client, connection.stop
     (directory / "images").mkdir(parents=True, exist_ok=True)
     (directory / _MANIFEST).unlink(missing_ok=True)
     records = directory / f"{_RECORDS}.part"
@@ -74,7 +73,7 @@ def export_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
         digest.update(line)
         written.write(line)
 
-    with tallied(stop) as tally:
+    with tallied(connection) as tally:
         with records.open("wb") as written, Bars("Export", stop) as bars:
             carry_out(client.images(ImageFilter(order="asc")), fetch, report, jobs=jobs, stop=stop)
         if stop.signal is None:
@@ -110,13 +109,14 @@ class Record:
 @connected
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @jobs_option
-def import_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: int) -> None:
+def import_library(*, connection: Connection, directory: Path, jobs: int) -> None:
     """Upload what an export holds, as images of yours.
 
     Keeps filename, title, description, location, tags and the bytes; times, ids and versions are
     the server's own. Skips what is there already with the same bytes and the same said about it, so the
     same command goes on after an interruption.
     """
+    client, stop = connection.client, connection.stop
     records = list(read_records(directory))
     lock = threading.Lock()
 
@@ -144,7 +144,7 @@ def import_library(*, client: ImageClient, stop: Stop, directory: Path, jobs: in
         tally.add(outcome)
         tell(outcome, record.image_id, image_id)
 
-    with tallied(stop) as tally, Bars("Import", stop, total=len(records)) as bars:
+    with tallied(connection) as tally, Bars("Import", stop, total=len(records)) as bars:
         # Counted, because a library may hold the same twice.
         there = Counter((image.sha256, _details_of(image)) for image in client.images())
         carry_out(records, carry_over, report, jobs=jobs, stop=stop)

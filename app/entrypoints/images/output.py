@@ -55,7 +55,8 @@ def tell_json(document: Mapping[str, Any]) -> None:
 
 def json_line(document: Mapping[str, Any]) -> bytes:
     """A JSON object on one line, as UTF-8 without the line's end."""
-    return json.dumps(document, ensure_ascii=False, default=_as_json).encode("utf-8", "replace")
+    text = json.dumps(document, ensure_ascii=False, default=_as_json)
+    return "".join(f"\\u{ord(char):04x}" if is_control(char) else char for char in text).encode()
 
 
 def _as_json(value: object) -> str:
@@ -64,19 +65,25 @@ def _as_json(value: object) -> str:
     raise TypeError(type(value).__name__)
 
 
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return _as_json(value) if isinstance(value, datetime) else str(value)
+
+
 def facts(image: Image, *, links: bool = False) -> dict[str, Any]:
     """The image as JSON shows it; the presigned links, with which anybody may read it, only if asked for."""
     return {name: value for name, value in asdict(image).items() if links or name not in _LINKS}
 
 
 def write_csv(images: Iterable[Image]) -> None:
-    """A head and a row an image (RFC 4180); tags, which hold no comma, are separated by commas."""
-    writer = csv.writer(sys.stdout)
+    """A head and a row an image; tags, which hold no comma, are separated by commas."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    shown_as = printable if sys.stdout.isatty() else str
     writer.writerow(_CSV_COLUMNS)
     for image in images:
         shown = facts(image) | {"tags": ",".join(image.tags)}
-        values = (shown[name] for name in _CSV_COLUMNS)
-        writer.writerow(_as_json(value) if isinstance(value, datetime) else value for value in values)
+        writer.writerow(shown_as(_as_text(shown[name])) for name in _CSV_COLUMNS)
 
 
 def write_table(images: Iterable[Image]) -> None:
@@ -113,7 +120,7 @@ def write_facts(image: Image) -> None:
         shown["rejection"] = f"{image.rejection.detail} ({image.rejection.code})"
     for name, value in shown.items():
         if value is not None:
-            tell(f"{name:<12} {_as_json(value) if isinstance(value, datetime) else value}")
+            tell(f"{name:<12} {_as_text(value)}")
 
 
 def readable_bytes(size: int) -> str:

@@ -15,6 +15,7 @@ from app.client import Progress as Move
 from app.entrypoints.images.output import printable, readable_bytes, say
 from app.entrypoints.images.stopping import Interrupted, Stop
 
+ALREADY_THERE = "already there"
 _AHEAD = 4  # transfers that may be begun, for each that runs, while the oldest is not done
 _LONGEST_NAME = 40  # characters, beside a bar
 
@@ -88,7 +89,7 @@ class Tally:
         return self._outcomes["failed"]
 
     def __str__(self) -> str:
-        return ", ".join(f"{count} {outcome}" for outcome, count in self._outcomes.items()) or "nothing to do"
+        return ", ".join(f"{count} {outcome}" for outcome, count in self._outcomes.items()) or "Nothing was done"
 
 
 def carry_out(

@@ -5,11 +5,9 @@ from typing import Any
 
 import click
 
-from app.client import ImageClient
-from app.entrypoints.images.connection import connected
+from app.entrypoints.images.connection import Connection, connected
 from app.entrypoints.images.options import filter_options, json_option, taken_filter
 from app.entrypoints.images.output import facts, tell_json, write_csv, write_facts, write_table
-from app.entrypoints.images.stopping import Stop
 
 
 @click.command("list")
@@ -21,8 +19,7 @@ from app.entrypoints.images.stopping import Stop
 @click.option("--links", is_flag=True, help="With the presigned links, by which anybody may read the images (--json).")
 def list_images(
     *,
-    client: ImageClient,
-    stop: Stop,  # noqa: ARG001 - nothing here needs to be ended in order
+    connection: Connection,
     limit: int | None,
     as_json: bool,
     as_csv: bool,
@@ -30,6 +27,7 @@ def list_images(
     **filters: Any,
 ) -> None:
     """List images, newest first; all conditions must hold."""
+    client = connection.client
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
     found = itertools.islice(client.images(taken_filter(filters)), limit)
@@ -49,13 +47,13 @@ def list_images(
 @click.option("--links", is_flag=True, help="With the presigned links, by which anybody may read the image (--json).")
 def show(
     *,
-    client: ImageClient,
-    stop: Stop,  # noqa: ARG001 - nothing here needs to be ended in order
+    connection: Connection,
     image_ids: tuple[str, ...],
     as_json: bool,
     links: bool,
 ) -> None:
     """Show what is known about images."""
+    client = connection.client
     for number, image_id in enumerate(image_ids):
         image = client.get(image_id)
         if as_json:

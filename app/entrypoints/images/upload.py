@@ -12,15 +12,12 @@ from pathlib import Path
 import click
 
 from app.client import Image, ImageClient, sha256_of
-from app.entrypoints.images.connection import connected, tallied
+from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import IMAGE_SUFFIXES
 from app.entrypoints.images.options import jobs_option, json_option
 from app.entrypoints.images.output import facts, printable, tell, tell_json
-from app.entrypoints.images.parallel import Bars, carry_out
+from app.entrypoints.images.parallel import ALREADY_THERE, Bars, carry_out
 from app.entrypoints.images.sending import Details, send
-from app.entrypoints.images.stopping import Stop
-
-ALREADY_THERE = "already there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +84,7 @@ class Uploads:
 @json_option
 def upload(
     *,
-    client: ImageClient,
-    stop: Stop,
+    connection: Connection,
     paths: tuple[str, ...],
     tags: tuple[str, ...],
     title: str | None,
@@ -103,6 +99,7 @@ def upload(
 
     What the server has already, by its SHA-256, is skipped, so the same command goes on after an interruption.
     """
+    client, stop = connection.client, connection.stop
     if title is not None and title_from is not None:
         raise click.UsageError("--title and --title-from exclude each other.")
     files = list(dict.fromkeys(_files(paths)))
@@ -119,7 +116,7 @@ def upload(
         else:
             tell(result.outcome, result.image_id, path)
 
-    with tallied(stop) as tally, Bars("Upload", stop, total=len(files)) as bars:
+    with tallied(connection) as tally, Bars("Upload", stop, total=len(files)) as bars:
         details = Details(title=title, description=description, location=location, tags=tags)
         source = str(uuid.uuid4()) if again else ""  # then this run has nothing in common with earlier ones
         uploads = Uploads(client, details, title_from_filename=title_from is not None, source=source, bars=bars)
