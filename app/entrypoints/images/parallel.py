@@ -40,6 +40,7 @@ class Bars:
             transient=True,
         )
         self._all = self._progress.add_task(label, total=total, amount="")
+        self._of = f" of {total}" if total is not None else ""
         self._done = 0
 
     def __enter__(self) -> Self:
@@ -52,7 +53,7 @@ class Bars:
     def count(self) -> None:
         """One more is done."""
         self._done += 1
-        self._progress.update(self._all, completed=self._done, amount=str(self._done))
+        self._progress.update(self._all, completed=self._done, amount=f"{self._done}{self._of}")
 
     @contextmanager
     def transfer(self, name: str, size: int) -> Iterator[Move]:
