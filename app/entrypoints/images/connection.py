@@ -80,14 +80,16 @@ def chosen(options: Source, environment: Mapping[str, str], config: Source) -> S
         environment.get("IMAGES_TOKEN") or None,
     )
     server = options.server or variables.server or config.server or DEFAULT_SERVER
+    advice = "--user or --token, IMAGES_USER or IMAGES_TOKEN, or the file --config"
     if config.token and server != (config.server or DEFAULT_SERVER):
         config = Source(config.server, config.user)
+        advice += f" (its token is for {config.server or DEFAULT_SERVER} only)"
     for source in (options, variables, config):
         if source.user and source.token:
             raise click.UsageError("Give a user or a token, not both.")
         if source.user or source.token:
             return Source(server, source.user, source.token)
-    raise click.UsageError("Say who you are: --user or --token, IMAGES_USER or IMAGES_TOKEN, or the file --config.")
+    raise click.UsageError(f"Say who you are: {advice}.")
 
 
 @dataclass(frozen=True, slots=True)
