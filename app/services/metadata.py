@@ -17,8 +17,9 @@ from app.services.dynamodb import (
     row_that_failed_the_condition,
     transact,
 )
+from app.services.join import Position
 from app.services.postings import PostingsTable
-from app.services.query import Found, Position, find
+from app.services.query import Found, find
 from app.services.reader import DynamoDBReader
 from app.services.tables import (
     EXPIRY_INDEX,
