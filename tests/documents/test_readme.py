@@ -40,7 +40,7 @@ def test_an_example_works(server: RunningService, user: str, tmp_path: Path, exa
 
 
 def test_every_route_has_an_example() -> None:
-    assert len(EXAMPLES) == 23
+    assert len(EXAMPLES) == 24
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
