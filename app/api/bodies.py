@@ -38,7 +38,6 @@ _DISCARD_BYTES = 64 * 1024 * 1024
 _DISCARD_SECONDS = 5
 _DISCARD_STALL_SECONDS = 1  # without a byte, after which the answer is there for the client to read
 _STALL_SECONDS = 20  # without a byte, after which a client no longer holds a thread
-_BYTES_PER_SECOND = 8 * 1024  # that a client sends at least, on average from then on
 _EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
 _SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
@@ -227,7 +226,7 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     stream = request.environ["wsgi.input"]
     if (connection := request.environ.get("gunicorn.socket")) is not None:
         connection.settimeout(_STALL_SECONDS)  # gunicorn has none of its own and sets it anew for each request
-    received, started = 0, time.monotonic()
+    received = 0
     while announced is None or received < announced:
         wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
         try:
@@ -237,7 +236,6 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
         if not piece:
             break
         received += len(piece)
-        _require_pace(received, since=started)
         if received > max_bytes:
             raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
         yield piece
@@ -246,12 +244,6 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     if announced is not None and _more_follows(request):
         stream.failed = True
         raise IncompleteBody
-
-
-def _require_pace(received_bytes: int, *, since: float) -> None:
-    """Raises IncompleteBody where a body comes in drips, each of which ends a stall."""
-    if time.monotonic() - since > _STALL_SECONDS + received_bytes / _BYTES_PER_SECOND:
-        raise IncompleteBody("The request body came too slowly. Nothing was stored; send it again.")
 
 
 def discard_rest(environ: "WSGIEnvironment") -> None:

@@ -20,10 +20,11 @@ from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.entrypoints.patience import PatientSocket
+
 log = logging.getLogger(__name__)
 
 _HEAD_SECONDS = 10
-_WRITE_SECONDS = 30  # for a client to take what is written at once, at most 256 KiB
 _STOPPING_SECONDS = 2  # for requests that are just being sent when the worker stops
 _CLOSING_SECONDS = 2  # for a client to close after the last answer
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as lenient as anybody reads it; the parser decides
@@ -40,6 +41,8 @@ class ProblemWorker(ThreadWorker):
         super().__init__(*arguments, **named)
         self._deadlines: dict[Any, float] = {}
         """Until when connections may wait for the rest of a head, or for its beginning."""
+        self._unserved: dict[Any, None] = {}
+        """Connections with a request that no thread serves yet."""
 
     def init_process(self) -> None:
         self.log.error_log.addFilter(unrepeated)
@@ -51,6 +54,7 @@ class ProblemWorker(ThreadWorker):
         gunicorn itself would let a thread wait: 5 seconds for the first byte, and for ever for the last.
         """
         if conn.parser is None:  # gunicorn makes one where none is there; we have neither TLS nor HTTP/2 in it
+            conn.sock = PatientSocket.adopted(conn.sock, is_pressed=self._is_pressed)
             conn.parser = HeadParser(self.cfg, conn.sock, conn.client, seconds=_HEAD_SECONDS, max_bytes=_HEAD_BYTES)
         conn.sock.setblocking(False)
         if conn.parser.has_head():
@@ -76,7 +80,18 @@ class ProblemWorker(ThreadWorker):
 
     def _serve(self, conn: Any) -> None:
         conn.data_ready = True
+        conn.sock.begin()
+        self._unserved[conn] = None
         super().enqueue_req(conn)
+
+    def _is_pressed(self) -> bool:
+        """Whether a request waits for a thread."""
+        return bool(self._unserved)
+
+    def handle(self, conn: Any) -> Any:
+        """Called in the thread that serves the request."""
+        del self._unserved[conn]
+        return super().handle(conn)
 
     def murder_pending(self) -> None:
         """Close the connections whose time is over."""
@@ -123,12 +138,12 @@ class ProblemWorker(ThreadWorker):
             self._close(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Serve a request, unless its client takes too long to read the answer."""
+        """Serve a request, unless its client takes too long to send it or to read the answer."""
         try:
             return super().handle_request(req, conn)
         except TimeoutError as error:
             _hang_up(conn.sock)
-            raise ConnectionResetError(errno.ECONNRESET, "the client does not read") from error  # no error of ours
+            raise ConnectionResetError(errno.ECONNRESET, "the client is too slow") from error  # no error of ours
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Let gunicorn decide on the status, and say it in our words: its own repeat the client's bytes."""
@@ -190,7 +205,7 @@ class HeadParser(RequestParser):
             raise NoMoreData from error
         finally:
             self.unreader.sock = connection
-            connection.settimeout(_WRITE_SECONDS)
+            connection.settimeout(None)
 
 
 class _Limited:
