@@ -26,9 +26,8 @@ def main() -> int:
     known = [it for it in found if "vulns" in it]
     for it in known:
         for hole in it["vulns"]:
-            click.echo(
-                f"{it['name']} {it['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none'}"
-            )
+            mended = ", ".join(hole["fix_versions"]) or "none"
+            click.echo(f"{it['name']} {it['version']}: {hole['id']}, mended in {mended}")
     if len(known) < len(found):
         click.echo(f"SKIPPED: nothing is known of {len(found) - len(known)} of {len(found)} packages.")
     return int(any(it["vulns"] for it in known))
