@@ -121,6 +121,8 @@ HEADS = {
     "a bare carriage return": b"X-A: b\rTransfer-Encoding: chunked\r\n",
     "a NUL in a value": b"X-A: b\0c\r\n",
     "a NUL in a name": b"X-\0A: b\r\n",
+    "two hosts": b"Host: y\r\n",
+    "a length beyond all numbers": b"Content-Length: 99999999999999999999999999\r\n",
     "no colon": b"X-A\r\n",
     "an empty name": b": b\r\n",
     "more headers than anyone sends": b"".join(b"X-%d: a\r\n" % number for number in range(200)),
@@ -129,6 +131,8 @@ HEADS = {
 LINES = {
     "lines that end in line feeds": b"GET /health HTTP/1.1\nHost: x\n\n",
     "a line longer than anyone sends": b"GET /health?" + b"a" * 80_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no host": b"POST /health HTTP/1.1\r\n\r\n",
+    "a version that there is not": b"GET /health HTTP/9.9\r\nHost: x\r\n\r\n",
     "a NUL in the path": b"GET /heal\0th HTTP/1.1\r\nHost: x\r\n\r\n",
     "chunks in HTTP/1.0": b"POST /health HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
     "two blanks in the first line": b"GET  /health HTTP/1.1\r\nHost: x\r\n\r\n",
