@@ -33,7 +33,7 @@ def openapi() -> Response:
 @blueprint.get("/docs")
 def page() -> Response:
     if request.path.endswith("/"):  # what the page loads is named relative to the address without
-        return home()
+        return Response(status=302, headers={"Location": url_for("docs.page")})
     response = send_from_directory(_OWN_FILES, "docs.html")
     response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     return response
@@ -44,8 +44,3 @@ def asset(name: str) -> Response:
     if name not in _ASSETS:
         abort(404)
     return send_from_directory(_ASSETS[name], name, max_age=3600)
-
-
-@blueprint.get("/")
-def home() -> Response:
-    return Response(status=302, headers={"Location": url_for("docs.page")})
