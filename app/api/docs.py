@@ -13,7 +13,12 @@ blueprint = Blueprint("docs", __name__)
 
 _OWN_FILES = Path(__file__).parent / "static"
 _SWAGGER_UI = str(files("flask_swagger_ui") / "dist")
-_ASSETS = {"swagger-ui.css": _SWAGGER_UI, "swagger-ui-bundle.js": _SWAGGER_UI, "docs.js": str(_OWN_FILES)}
+_ASSETS = {
+    "swagger-ui.css": _SWAGGER_UI,
+    "swagger-ui-bundle.js": _SWAGGER_UI,
+    "docs.css": str(_OWN_FILES),
+    "docs.js": str(_OWN_FILES),
+}
 # Swagger UI sets style attributes and draws its icons from data: URLs; scripts come from here alone.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "

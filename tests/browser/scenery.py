@@ -87,9 +87,9 @@ def _with_light(picture: Field, x: Field, y: Field, scene: Scene) -> Field:
 def _with_stars(picture: Field, y: Field, chance: np.random.Generator) -> Field:
     height, width = y.shape
     stars = np.zeros((height, width))
-    count = width * height // 2600
+    count = width * height // 2000
     tops, lefts = chance.integers(1, height - 1, count), chance.integers(1, width - 1, count)
-    strength = chance.power(0.35, count) * np.clip(1.1 - tops / height * 1.5, 0, 1)
+    strength = chance.power(0.7, count) * np.clip(1.1 - tops / height * 1.5, 0, 1)
     stars[tops, lefts] = strength
     for shift in ((0, 1), (1, 0)):
         np.maximum.at(stars, (tops + shift[0], lefts + shift[1]), strength * 0.55)

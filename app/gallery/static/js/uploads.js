@@ -104,15 +104,15 @@ export class UploadQueue extends EventTarget {
     this.#turn(upload, "reading");
     const { signal } = upload.controller;
     try {
-      this.#limits ??= await getLimits();
-      refuseWhatIsHopeless(upload.file, this.#limits);
+      const limits = await this.#askLimits();
+      refuseWhatIsHopeless(upload.file, limits);
       const sha256 = await sha256Of(upload.file);
       if (sha256 && !upload.isWantedTwice) upload.twin = await this.#twin(upload, sha256);
       signal.throwIfAborted();
       if (upload.twin && !upload.isWantedTwice) return this.#turn(upload, "asking");
       this.#turn(upload, "sending");
       const { key } = upload;
-      upload.image = await transfer(upload.file, { limits: this.#limits, key, sha256, signal, progress: (far) => this.#progress(upload, far) });
+      upload.image = await transfer(upload.file, { limits, key, sha256, signal, progress: (far) => this.#progress(upload, far) });
       this.#known.add(upload.image);
       this.#turn(upload, "done");
       this.#tell("done", upload);
@@ -123,6 +123,15 @@ export class UploadQueue extends EventTarget {
     } finally {
       this.#pump();
     }
+  }
+
+  /** Asked for once, by whichever upload comes first; again only if that failed. */
+  #askLimits() {
+    this.#limits ??= getLimits().catch((problem) => {
+      this.#limits = null;
+      throw problem;
+    });
+    return this.#limits;
   }
 
   /** What is stored already with the same bytes, or `{filename}` of another file here that has them. */
