@@ -10,12 +10,13 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium_path, launched
 from tests.server import RunningService, free_port
 
 TOKEN_ISSUER, TOKEN_AUDIENCE, TOKEN_SECRET = "https://login.example", "images", "a secret that only this test knows"
+DEADLINE_MILLISECONDS = 20_000
 ARTEFACTS = Path(__file__).parents[2] / ".cache" / "screenshots"
 
 
@@ -38,9 +39,7 @@ class Visit:
 
     def upload(self, data: bytes, filename: str, **fields: str) -> dict[str, Any]:
         """Upload past the page."""
-        response = self.api.post(
-            "/api/v1/images/upload", files={"file": (filename, data, "image/jpeg")}, data=fields
-        )
+        response = self.api.post("/api/v1/images/upload", files={"file": (filename, data, "image/jpeg")}, data=fields)
         assert response.status_code == 201, response.text
         resource: dict[str, Any] = response.json()
         return resource
@@ -57,6 +56,7 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=DEADLINE_MILLISECONDS)
     if chromium_path() is None:
         pytest.skip("there is no Chromium here; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
@@ -109,7 +109,7 @@ def visiting(browser: Browser, user: str) -> Visiting:
             remembered = {"origin": service.url, "localStorage": [{"name": "gallery.user", "value": user}]}
             options["storage_state"] = {"origins": [remembered]}
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(DEADLINE_MILLISECONDS)
         with service.client(user) as api:
             if token is not None:
                 api.headers["Authorization"] = f"Bearer {token}"

@@ -98,8 +98,8 @@ def _with_stars(picture: Field, y: Field, chance: np.random.Generator) -> Field:
 
 def _with_aurora(picture: Field, x: Field, y: Field, chance: np.random.Generator) -> Field:
     for band in range(3):
-        path = 0.30 + 0.07 * band + sum(
-            0.075 / k * np.sin(2 * np.pi * (k * x * 0.9 + chance.random())) for k in (1, 2, 3)
+        path = (
+            0.30 + 0.07 * band + sum(0.075 / k * np.sin(2 * np.pi * (k * x * 0.9 + chance.random())) for k in (1, 2, 3))
         )
         rays = 0.6 + 0.4 * np.sin(2 * np.pi * (x * (23 + 9 * band) + np.sin(x * 31)))
         above = np.clip(path - y, 0, 1)
@@ -114,7 +114,8 @@ def _with_sea(picture: Field, x: Field, y: Field, scene: Scene, chance: np.rando
     depth = np.clip((y - horizon) / (1 - horizon), 0, 1)
     water = _gradient(scene.ground, depth)
     waves = sum(
-        np.sin(2 * np.pi * (x * k * (1.3 - depth) + 26 * np.sqrt(depth) * k / 6 + chance.random())) for k in (3, 5, 9, 14)
+        np.sin(2 * np.pi * (x * k * (1.3 - depth) + 26 * np.sqrt(depth) * k / 6 + chance.random()))
+        for k in (3, 5, 9, 14)
     )
     water = water + (waves * (3 + 9 * depth))[..., None]
     if scene.light is not None:

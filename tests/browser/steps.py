@@ -36,12 +36,13 @@ def _hand_over(page: Page, files: Mapping[str, bytes], kind: str, how: str) -> N
     page.evaluate(_DISPATCH, [contents, how])
 
 
-def scenes(count: int, *, first: int = 0) -> dict[str, bytes]:
+def scenes(count: int, *, first: int = 0, scale: int = 1) -> dict[str, bytes]:
     """So many small landscapes, all different."""
     sky, ground = ("#2f4a7d", "#7d8fc0", "#f0b9a4"), ("#7c80ac", "#2e3960")
     return {
         f"scene-{number}.jpg": drawn(
-            Scene(f"scene-{number}.jpg", "", (), "", sky, ground, (240, 160) if number % 2 else (160, 200)), seed=number
+            Scene(f"scene-{number}.jpg", "", (), "", sky, ground, (240 * scale, (160 + 80 * (number % 2)) * scale)),
+            seed=number,
         )
         for number in range(first, first + count)
     }
@@ -61,4 +62,6 @@ def tiles(page: Page) -> Locator:
 
 def end_of_time(page: Page) -> None:
     """Let the time of the messages on the page be over now."""
-    page.evaluate("document.getAnimations().filter((one) => one.animationName === 'run-out').forEach((one) => one.finish())")
+    page.evaluate(
+        "document.getAnimations().filter((one) => one.animationName === 'run-out').forEach((one) => one.finish())"
+    )

@@ -209,9 +209,7 @@ def test_the_docs_are_reached_work_offline_and_lead_back(visit: Visit) -> None:
     page = visit.open()
     page.get_by_role("button", name="Account").click()
     page.get_by_role("link", name="The API, interactively").click()
-    page.locator("#operations-default-get_api_v1_limits, [id^=operations-][id$=limits]").first.get_by_role(
-        "button"
-    ).first.click()
+    page.locator("#operations-health-limits_get").get_by_role("button").first.click()
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table")).to_contain_text("max_upload_bytes")
     visit.keep_picture("docs")

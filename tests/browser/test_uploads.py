@@ -9,7 +9,7 @@ from tests.browser.steps import drop, paste, scenes, tiles, until
 from tests.samples import picture
 from tests.server import RunningService
 
-SLOW = {"offline": False, "latency": 5, "downloadThroughput": 4_000_000, "uploadThroughput": 60_000}
+SLOW = {"offline": False, "latency": 5, "downloadThroughput": 4_000_000, "uploadThroughput": 150_000}
 WATCH = """() => {
   window.seen = { titles: new Set(), parts: new Set(), most: 0 };
   new MutationObserver(() => {
@@ -35,7 +35,7 @@ def test_five_photos_dropped_go_to_the_bucket_three_at_a_time_with_progress_seen
     page.on("request", lambda request: sent.append(request.url) if request.method in {"PUT", "POST"} else None)
     page.evaluate(WATCH)
     slow_down(visit)
-    drop(page, scenes(5))
+    drop(page, scenes(5, scale=5))
     page.locator(".upload[data-state=sending]").first.wait_for()
     visit.keep_picture("uploading")
     expect(page.get_by_role("heading", name="5 images added")).to_be_visible()

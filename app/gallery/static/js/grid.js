@@ -23,6 +23,8 @@ export class Grid {
     library.addEventListener("added", ({ detail }) => this.#add(detail));
     library.addEventListener("replaced", ({ detail }) => this.#replace(detail));
     library.addEventListener("removed", ({ detail }) => this.#remove(detail));
+    library.addEventListener("state", () => this.#hideUnfinishedRow());
+    addEventListener("resize", () => this.#hideUnfinishedRow());
     selection.addEventListener("change", () => this.#showSelection());
     list.addEventListener("click", (event) => this.#click(event, open));
     list.addEventListener("keydown", (event) => this.#key(event, remove));
@@ -31,6 +33,15 @@ export class Grid {
 
   focus(id) {
     this.#tiles.get(id)?.querySelector("a").focus();
+  }
+
+  /** While more is to come the last row is not shown: its tiles will move as it fills. */
+  #hideUnfinishedRow() {
+    const { firstElementChild: first, lastElementChild: last } = this.#list;
+    const height = last && last.offsetTop - first.offsetTop;
+    const isWhole = ["end", "failed"].includes(this.#library.state);
+    if (isWhole || !height) this.#list.style.removeProperty("height");
+    else this.#list.style.setProperty("height", `${height}px`);
   }
 
   #clear() {

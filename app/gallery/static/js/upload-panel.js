@@ -7,7 +7,7 @@ export class UploadPanel {
   #queue;
   #panel = byId("uploads");
   #rows = new Map();
-  #title = el("span", { role: "status" });
+  #title = el("h2", { class: "uploads-title", "aria-live": "polite" });
   #bar = el("progress", { max: 1, value: 0, "aria-label": "All uploads" });
   #list = el("ul", { class: "uploads-list", role: "list" });
   #close = iconButton("close", "Close", () => this.#queue.clear());
@@ -17,7 +17,7 @@ export class UploadPanel {
   constructor(queue, { open }) {
     this.#queue = queue;
     this.open = open;
-    this.#panel.append(el("header", { class: "uploads-head" }, el("h2", { class: "uploads-title" }, this.#title), this.#fold, this.#close), this.#bar, this.#list);
+    this.#panel.append(el("header", { class: "uploads-head" }, this.#title, this.#fold, this.#close), this.#bar, this.#list);
     queue.addEventListener("change", ({ detail }) => this.#show(detail));
     takeFiles((files) => queue.add(files));
   }
