@@ -12,14 +12,14 @@ from app import logs
 from app.entrypoints.cli_audit import audit
 from app.entrypoints.cli_deploy import deploy, teardown
 from app.entrypoints.cli_rebuild import rebuild
-from app.entrypoints.environment import settings_from_environment
+from app.entrypoints.environment import env_example, settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
 from app.entrypoints.postman import postman_collection
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
-from app.models import is_user_id
+from app.keys import is_user_id
 from app.services.audit import Orders
-from app.settings import Settings, SettingsError, env_example
+from app.settings import Settings, SettingsError
 
 
 @click.group()
@@ -117,7 +117,7 @@ def audit_command(
 
 @main.command()
 def openapi() -> None:
-    """Print the OpenAPI document."""
+    """Print the OpenAPI document, as docs/openapi.json has it."""
     click.echo(json.dumps(_openapi_document(), indent=2))
 
 
@@ -140,7 +140,7 @@ def show_env_example() -> None:
 def _openapi_document() -> dict[str, Any]:
     """With the default limits, wherever it is printed. It signs nothing, so any key will do."""
     from app.api import create_app  # noqa: PLC0415 - the worker starts here too, and has no use for Flask
-    from app.api.openapi import openapi_document  # noqa: PLC0415
+    from app.api.openapi import openapi_document  # noqa: PLC0415 - as above
 
     return openapi_document(create_app(Settings(secret_key=SecretStr(secrets.token_urlsafe(48)))))
 

@@ -3,15 +3,18 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.steps import scenes, tiles
+from tests.browser.steps import scenes, tiles, until
 from tests.samples import picture
 
-LAYOUT_SHIFT = """() => new Promise((resolve) => new PerformanceObserver((list) =>
-  resolve(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({ type: "layout-shift", buffered: true })
-  || setTimeout(() => resolve(0), 300))"""
+# How far things have moved by themselves since the page was opened; without an entry the observer is not called.
+LAYOUT_SHIFT = """() => new Promise((resolve) => {
+  const sum = (list) => list.getEntries().reduce((all, entry) => all + entry.value, 0);
+  new PerformanceObserver((list) => resolve(sum(list))).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(0), 300);
+})"""
 
 
 @pytest.fixture
@@ -108,11 +111,15 @@ def test_tiles_show_a_blur_until_the_picture_is_there_and_load_no_more_than_they
     page = visit.page
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/thumbnails/" in request.url else None)
-    page.route("**/api/v1/thumbnails/**", lambda route: page.wait_for_timeout(300) or route.continue_())
+    held: list[Route] = []
+    page.route("**/api/v1/thumbnails/**", held.append)
     visit.open()
     canvas = tiles(page).locator("canvas")
     expect(canvas).to_have_js_property("width", 32)
     assert canvas.evaluate("(canvas) => canvas.getContext('2d').getImageData(16, 12, 1, 1).data[3]") == 255
+    until(lambda: len(held) == 1, page)
+    expect(tiles(page)).not_to_have_class(re.compile("loaded"))
+    held[0].continue_()
     expect(tiles(page)).to_have_class(re.compile("loaded"))
     assert len(asked) == 1
     assert re.search(r"/(256|512)x-contain", asked[0])

@@ -11,12 +11,13 @@ from tests.server import RunningService
 
 SLOW = {"offline": False, "latency": 5, "downloadThroughput": 4_000_000, "uploadThroughput": 150_000}
 WATCH = """() => {
+  const busy = ["reading", "sending", "checking"];
   window.seen = { titles: new Set(), parts: new Set(), most: 0 };
   new MutationObserver(() => {
     seen.titles.add(document.querySelector(".uploads-title")?.textContent);
     const bars = [...document.querySelectorAll(".upload progress")].map((bar) => bar.value);
     for (const value of bars) if (value > 0 && value < 1) seen.parts.add(value);
-    const active = document.querySelectorAll(".upload:is([data-state=reading],[data-state=sending],[data-state=checking])");
+    const active = [...document.querySelectorAll(".upload")].filter((row) => busy.includes(row.dataset.state));
     seen.most = Math.max(seen.most, active.length);
   }).observe(document.querySelector("#uploads"), { subtree: true, childList: true, attributes: true });
 }"""
