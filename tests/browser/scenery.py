@@ -42,9 +42,9 @@ def drawn(scene: Scene, *, seed: int) -> bytes:
     if scene.light is not None:
         picture = _with_light(picture, x * width / height, y, scene)
     if scene.kind == "night":
-        picture = _with_stars(picture, y, chance)
+        picture = _with_stars(picture, x, y, chance)
     if scene.kind == "aurora":
-        picture = _with_aurora(_with_stars(picture, y, chance), x, y, chance)
+        picture = _with_aurora(_with_stars(picture, x, y, chance), x, y, chance)
     if scene.kind == "sea":
         picture = _with_sea(picture, x, y, scene, chance)
     else:
@@ -81,16 +81,18 @@ def _with_light(picture: Field, x: Field, y: Field, scene: Scene) -> Field:
     return _mixed(picture, _rgb(scene.light_colour), np.clip(glow + disc, 0, 1))
 
 
-def _with_stars(picture: Field, y: Field, chance: np.random.Generator) -> Field:
+def _with_stars(picture: Field, x: Field, y: Field, chance: np.random.Generator) -> Field:
     height, width = y.shape
+    band = np.exp(-(((y - 0.62 + 0.5 * x) / 0.17) ** 2)) * (0.75 + 0.25 * np.sin(x * 19) * np.sin(y * 23 + x * 7))
+    picture = _mixed(picture, _rgb("#8f86d8"), np.clip(band * 0.5 * (1 - y), 0, 1))
     stars = np.zeros((height, width))
-    count = width * height // 2000
+    count = width * height // 1500
     tops, lefts = chance.integers(1, height - 1, count), chance.integers(1, width - 1, count)
-    strength = chance.power(0.7, count) * np.clip(1.1 - tops / height * 1.5, 0, 1)
-    stars[tops, lefts] = strength
-    for shift in ((0, 1), (1, 0)):
-        np.maximum.at(stars, (tops + shift[0], lefts + shift[1]), strength * 0.55)
-    return picture + stars[..., None] * 235
+    strength = chance.random(count) ** 2 * np.clip(1.2 - tops / height * 1.4, 0, 1)
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            np.maximum.at(stars, (tops + down, lefts + across), strength * (1, 0.7, 0.45)[abs(down) + abs(across)])
+    return picture + stars[..., None] * 250
 
 
 def _with_aurora(picture: Field, x: Field, y: Field, chance: np.random.Generator) -> Field:
@@ -127,7 +129,7 @@ def _ridge(x: Field, chance: np.random.Generator, roughness: float) -> Field:
     for octave in range(8):
         wave = np.sin(2 * np.pi * (x[0] * 1.1 * 2**octave + chance.random() * 9))
         line += (1 - np.abs(wave) ** 0.9 if octave < 4 else wave) * 0.52**octave * (roughness if octave > 2 else 1)
-    return line / 2
+    return np.asarray(line / 2)
 
 
 def _with_ridges(picture: Field, x: Field, y: Field, scene: Scene, chance: np.random.Generator) -> Field:

@@ -64,7 +64,7 @@ def test_tags_are_offered_while_they_are_typed_and_combine(album: Visit) -> None
     field.press_sequentially("sun")
     page.get_by_role("option", name="sunset").click()
     expect(tiles(page)).to_have_count(1)
-    page.get_by_label("Tags must").select_option("match one")
+    page.get_by_label("Tags match").select_option("At least one")
     expect(tiles(page)).to_have_count(3)
     expect(page).to_have_url(re.compile(r"\?tag=sea&tag=sunset&match=any$"))
     page.get_by_role("button", name="Without #sea").click()

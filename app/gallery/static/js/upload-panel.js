@@ -30,14 +30,21 @@ export class UploadPanel {
   #show(upload) {
     if (!upload) this.#showAll();
     else this.#showOne(upload);
-    const { files, done, bytes, sent, running, troubled } = this.#queue.totals;
+    const { files, done, bytes, sent, running } = this.#queue.totals;
     this.#panel.hidden = !this.#queue.uploads.length;
     this.#close.hidden = running > 0;
     this.#bar.value = bytes ? sent / bytes : 1;
     this.#bar.hidden = running === 0;
-    const title = running ? `Uploading ${Math.min(done + 1, files)} of ${files}` : done ? `${counted(done, "image")} added` : "Nothing added";
-    const text = troubled && !running ? `${title}, ${troubled} not` : title;
+    const text = running ? `Uploading ${Math.min(done + 1, files)} of ${files}` : this.#result();
     if (this.#title.textContent !== text) this.#title.textContent = text; // said aloud once, not at each progress
+  }
+
+  /** What became of all, such as "2 images added · 1 already here". */
+  #result() {
+    const inState = (...states) => this.#queue.uploads.filter(({ state }) => states.includes(state)).length;
+    const [added, here, not] = [inState("done"), inState("asking"), inState("failed", "refused")];
+    const parts = [added && `${counted(added, "image")} added`, here && `${here} already here`, not && `${not} not added`];
+    return parts.filter(Boolean).join(" · ") || "Nothing added";
   }
 
   #showAll() {

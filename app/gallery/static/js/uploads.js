@@ -89,7 +89,6 @@ export class UploadQueue extends EventTarget {
       bytes: counted.reduce((sum, upload) => sum + upload.file.size, 0),
       sent: counted.reduce((sum, upload) => sum + (upload.state === "done" ? upload.file.size : upload.sent), 0),
       running: this.uploads.filter((upload) => !upload.isOver).length,
-      troubled: this.uploads.filter((upload) => ["failed", "refused", "asking"].includes(upload.state)).length,
     };
   }
 
