@@ -18,18 +18,18 @@ def gallery_blueprint(settings: Settings, *, bucket_origin: str) -> Blueprint:
     """The gallery for these settings. The page may reach this service and `bucket_origin`, nothing else."""
     blueprint = Blueprint("gallery", __name__, template_folder="templates")
     version = _version()
+    styles, modules = (sorted(path.name for path in (_STATIC / kind).iterdir()) for kind in ("css", "js"))
     policy = _content_security_policy(settings, bucket_origin)
 
     @blueprint.get("/")
     def page() -> str | tuple[str, int, dict[str, str]]:
-        names = {kind: sorted(path.name for path in (_STATIC / kind).iterdir()) for kind in ("css", "js")}
         html = render_template(
             "gallery.html",
             root=f"{request.script_root}/",
             assets=f"{request.script_root}/gallery/{version}",
             identity=_identity(settings),
-            styles=names["css"],
-            modules=names["js"],
+            styles=styles,
+            modules=modules,
         )
         return html, 200, {"Content-Security-Policy": policy, "Cache-Control": "private, no-cache"}
 

@@ -144,6 +144,23 @@ def test_on_a_phone_everything_fits_and_is_large_enough_to_touch(visiting: Visit
         visit.keep_picture("phone-details")
 
 
+def test_a_finger_selects_by_holding(visiting: Visiting, site: RunningService) -> None:
+    with visiting(site, **PHONE) as visit:
+        for name, data in scenes(2).items():
+            visit.upload(data, name)
+        page = visit.open()
+        box = tiles(page).first.bounding_box()
+        assert box is not None
+        finger = page.context.new_cdp_session(page)
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+        expect(page.get_by_text("1 image selected")).to_be_visible()
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        tiles(page).nth(1).get_by_role("link").tap()
+        expect(page.get_by_text("2 images selected")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+
+
 def test_who_wants_little_motion_gets_none(visiting: Visiting, site: RunningService) -> None:
     with visiting(site, reduced_motion="reduce") as visit:
         for name, data in scenes(2).items():

@@ -112,7 +112,7 @@ def test_tiles_show_a_blur_until_the_picture_is_there_and_load_no_more_than_they
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/thumbnails/" in request.url else None)
     held: list[Route] = []
-    page.route("**/api/v1/thumbnails/**", held.append)
+    page.route("**/api/v1/thumbnails/**", lambda route: held.append(route))
     visit.open()
     canvas = tiles(page).locator("canvas")
     expect(canvas).to_have_js_property("width", 32)

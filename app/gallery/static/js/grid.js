@@ -8,11 +8,14 @@ import { blurred } from "./thumbhash.js";
 /** Flatter or taller than this is cut off at the sides: one panorama should not be a row of 20 pixels. */
 const SHAPES = { min: 0.56, max: 2.6 };
 
+const HOLD_MILLISECONDS = 450; // less than browsers take for a link's own menu
+
 export class Grid {
   #list;
   #library;
   #selection;
   #tiles = new Map();
+  #wasHeld = false;
 
   /** `open` is called with an image that is to be shown large, `remove` with those that are to be deleted. */
   constructor(list, library, selection, { open, remove }) {
@@ -27,6 +30,8 @@ export class Grid {
     addEventListener("resize", () => this.#hideUnfinishedRow());
     selection.addEventListener("change", () => this.#showSelection());
     list.addEventListener("click", (event) => this.#click(event, open));
+    list.addEventListener("pointerdown", (event) => this.#hold(event));
+    list.addEventListener("contextmenu", (event) => this.#wasHeld && event.preventDefault());
     list.addEventListener("keydown", (event) => this.#key(event, remove));
     list.addEventListener("focusin", (event) => this.#makeCurrent(event.target.closest(".tile")));
   }
@@ -106,9 +111,25 @@ export class Grid {
     return tile;
   }
 
+  /** A finger cannot hover, so it selects by holding. */
+  #hold(event) {
+    this.#wasHeld = false;
+    const tile = event.target.closest(".tile");
+    if (event.pointerType !== "touch" || !tile || event.target.closest(".tile-check")) return;
+    const timer = setTimeout(() => {
+      this.#wasHeld = true;
+      this.#selection.toggle(tile.dataset.id);
+    }, HOLD_MILLISECONDS);
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => clearTimeout(timer), { once: true });
+  }
+
   #click(event, open) {
     const tile = event.target.closest(".tile");
     if (!tile) return;
+    if (this.#wasHeld) {
+      event.preventDefault(); // lifting the finger is not a click
+      return;
+    }
     const id = tile.dataset.id;
     if (event.target.closest(".tile-check")) {
       if (event.target.matches("input")) this.#selection.toggle(id, { through: event.shiftKey });
