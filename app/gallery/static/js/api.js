@@ -63,10 +63,10 @@ async function send(path, { method = "GET", body, headers = {}, as, ...options }
 
 const sendForJson = async (path, options) => (await send(path, options)).json();
 
-/** A page of the caller's images. `filter` has the API's own parameters. */
-export function listImages(filter, { cursor, limit = 40, signal } = {}) {
+/** A page of the caller's images. `filter` has the API's own parameters; `srcset` asks for links to all sizes. */
+export function listImages(filter, { cursor, limit = 40, srcset = true, signal } = {}) {
   const query = new URLSearchParams(filter);
-  query.set("srcset", "true");
+  if (srcset) query.set("srcset", "true");
   query.set("limit", limit);
   if (cursor) query.set("cursor", cursor);
   return sendForJson(`/images?${query}`, { signal });

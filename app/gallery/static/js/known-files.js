@@ -26,7 +26,7 @@ export class KnownFiles {
     try {
       let cursor = null;
       for (let page = 0; page < PAGES; page++) {
-        const { images, next_cursor } = await listImages([], { cursor, limit: 100 });
+        const { images, next_cursor } = await listImages([], { cursor, limit: 100, srcset: false });
         for (const image of images) this.add(image);
         if (!(cursor = next_cursor)) break;
       }

@@ -46,6 +46,9 @@ export class UploadQueue extends EventTarget {
   constructor(knownFiles) {
     super();
     this.#known = knownFiles;
+    addEventListener("beforeunload", (event) => {
+      if (this.totals.running) event.preventDefault(); // the browser asks whether to leave
+    });
     addEventListener("online", () => {
       for (const upload of this.uploads) if (upload.state === "failed") this.retry(upload);
     });
