@@ -84,12 +84,12 @@ def opened(browser: Browser, service: RunningService, **options: Any) -> Page:
     context = browser.new_context(**options)
     page = context.new_page()
     page.goto(service.url)
-    expect(page.locator("#grid .tile.loaded").nth(7)).to_be_attached()
+    expect(page.locator("#grid .tile.loaded").nth(9)).to_be_attached()
     return page
 
 
 def take(page: Page, name: str) -> None:
-    page.wait_for_timeout(700)  # until what fades has faded
+    page.wait_for_timeout(1000)  # until what fades has faded
     with Pillow.open(io.BytesIO(page.screenshot())) as picture:
         picture.save(TARGET / f"gallery-{name}.webp", quality=88, method=6)
 
