@@ -1,4 +1,4 @@
-/** Deleting, with some seconds to think again: what is deleted is gone from sight at once, and for good a little later. */
+/** Deleting, with some seconds to think again: gone from sight at once, and for good a little later. */
 
 import { Problem, deleteImages } from "./api.js";
 import { counted, nameOf } from "./format.js";
@@ -13,7 +13,8 @@ export class Deletions {
 
   constructor(library) {
     this.#library = library;
-    // The last event that a page is sure to see on phones (https://developer.chrome.com/docs/web-platform/page-lifecycle-api).
+    // The last event that pages on phones are sure to see
+    // (https://developer.chrome.com/docs/web-platform/page-lifecycle-api).
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") this.#carryOut();
     });
@@ -57,7 +58,8 @@ export class Deletions {
     let reason = "";
     try {
       const { results } = await deleteImages([...left.keys()]);
-      for (const { image_id, status } of results) if (status === "deleted" || status === "not_found") left.delete(image_id);
+      for (const { image_id, status } of results)
+        if (status === "deleted" || status === "not_found") left.delete(image_id);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       reason = problem.message;

@@ -20,14 +20,29 @@ export class Editor {
     this.#saved = saved;
     this.#tags.set(image.tags);
     const fields = Object.entries(FIELDS).map(([name, { label, element, maxlength }]) => {
-      if (name === "tags") return el("div", { class: "field" }, el("span", { "aria-hidden": "true" }, label), this.#tags.element);
-      this.#inputs[name] = el(element, { name, maxlength, autocomplete: "off", ...(element === "textarea" && { rows: 4 }) });
+      if (name === "tags")
+        return el("div", { class: "field" }, el("span", { "aria-hidden": "true" }, label), this.#tags.element);
+      this.#inputs[name] = el(element, {
+        name,
+        maxlength,
+        autocomplete: "off",
+        ...(element === "textarea" && { rows: 4 }),
+      });
       this.#inputs[name].value = image[name] ?? "";
       return el("label", { class: "field" }, el("span", {}, label), this.#inputs[name]);
     });
-    this.element = el("form", { class: "facts-inner editor", "aria-label": "Edit", onsubmit: (event) => this.#submit(event) },
-      ...fields, this.#problem,
-      el("div", { class: "form-buttons" }, el("button", { class: "button", type: "button", onclick: cancelled }, "Cancel"), this.#button));
+    this.element = el(
+      "form",
+      { class: "facts-inner editor", "aria-label": "Edit", onsubmit: (event) => this.#submit(event) },
+      ...fields,
+      this.#problem,
+      el(
+        "div",
+        { class: "form-buttons" },
+        el("button", { class: "button", type: "button", onclick: cancelled }, "Cancel"),
+        this.#button,
+      ),
+    );
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.element.requestSubmit();
     });

@@ -27,7 +27,11 @@ export function icon(name, className = "icon") {
 
 /** A button that shows only a drawing; `label` is what it is called. */
 export function iconButton(name, label, onclick, properties = {}) {
-  return el("button", { class: "icon-button", type: "button", "aria-label": label, title: label, onclick, ...properties }, icon(name));
+  return el(
+    "button",
+    { class: "icon-button", type: "button", "aria-label": label, title: label, onclick, ...properties },
+    icon(name),
+  );
 }
 
 export const byId = (id) => document.getElementById(id);

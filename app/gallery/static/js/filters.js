@@ -19,7 +19,11 @@ export class Filters {
     byId("filter-tags").append(el("span", { "aria-hidden": "true" }, "Tagged"), this.#tags.element);
     this.#tags.addEventListener("change", () => this.#set({ tags: this.#tags.tags }));
     for (const [id, name] of Object.entries({
-      "filter-match": "match", "filter-type": "type", "filter-from": "from", "filter-until": "until", "filter-order": "order",
+      "filter-match": "match",
+      "filter-type": "type",
+      "filter-from": "from",
+      "filter-until": "until",
+      "filter-order": "order",
     }))
       byId(id).addEventListener("change", ({ target }) => this.#set({ [name]: target.value }));
     byId("words").addEventListener("input", () => {
@@ -33,7 +37,12 @@ export class Filters {
     });
     byId("filters-button").addEventListener("click", () => this.#open(byId("filters").hidden));
     document.addEventListener("keydown", (event) => {
-      if (event.key !== "/" || event.target.matches?.("input, textarea, select") || document.querySelector("dialog[open]")) return;
+      if (
+        event.key !== "/" ||
+        event.target.matches?.("input, textarea, select") ||
+        document.querySelector("dialog[open]")
+      )
+        return;
       event.preventDefault();
       byId("words").focus();
     });
@@ -69,14 +78,20 @@ export class Filters {
   #showChips() {
     const view = this.#view;
     const chip = (text, without) =>
-      el("span", { class: "chip" }, text, iconButton("close", `Without ${text}`, () => this.#set(without)));
+      el(
+        "span",
+        { class: "chip" },
+        text,
+        iconButton("close", `Without ${text}`, () => this.#set(without)),
+      );
     const chips = [
       ...view.tags.map((tag) => chip(`#${tag}`, { tags: view.tags.filter((other) => other !== tag) })),
       view.type && chip(asType(view.type), { type: "" }),
       view.from && chip(`from ${asDay(`${view.from}T00:00`)}`, { from: "" }),
       view.until && chip(`until ${asDay(`${view.until}T00:00`)}`, { until: "" }),
     ].filter(Boolean);
-    if (chips.length) chips.push(el("button", { class: "button quiet", type: "button", onclick: () => this.clear() }, "Clear all"));
+    if (chips.length)
+      chips.push(el("button", { class: "button quiet", type: "button", onclick: () => this.clear() }, "Clear all"));
     byId("chips").replaceChildren(...chips);
     byId("chips").hidden = !chips.length;
     byId("filters-button").classList.toggle("active", isFiltered({ ...view, q: "" }));

@@ -25,7 +25,8 @@ export function asPixels(width, height) {
   return millions >= 0.1 ? `${size} · ${millions.toFixed(1)} MP` : size;
 }
 
-export const asType = (contentType) => ({ "image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WebP" })[contentType] ?? contentType;
+export const asType = (contentType) =>
+  ({ "image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WebP" })[contentType] ?? contentType;
 
 export const counted = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
 

@@ -73,7 +73,8 @@ export class Grid {
     for (const id of ids) {
       const tile = this.#tiles.get(id);
       if (!tile) continue;
-      if (tile.contains(document.activeElement)) (tile.nextElementSibling ?? tile.previousElementSibling)?.querySelector("a").focus();
+      if (tile.contains(document.activeElement))
+        (tile.nextElementSibling ?? tile.previousElementSibling)?.querySelector("a").focus();
       tile.remove();
       this.#tiles.delete(id);
     }
@@ -96,11 +97,20 @@ export class Grid {
     const tile = el(
       "li",
       { class: "tile", "data-id": image.image_id },
-      el("a", { class: "tile-link", href: `?image=${image.image_id}`, tabindex: "-1" }, blur, picture,
+      el(
+        "a",
+        { class: "tile-link", href: `?image=${image.image_id}`, tabindex: "-1" },
+        blur,
+        picture,
         el("span", { class: "tile-caption", "aria-hidden": "true" }, nameOf(image)),
-        image.frames > 1 && el("span", { class: "tile-mark", "aria-hidden": "true" }, "GIF")),
-      el("label", { class: "tile-check" },
-        el("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${nameOf(image)}` }), icon("check")),
+        image.frames > 1 && el("span", { class: "tile-mark", "aria-hidden": "true" }, "GIF"),
+      ),
+      el(
+        "label",
+        { class: "tile-check" },
+        el("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${nameOf(image)}` }),
+        icon("check"),
+      ),
     );
     blur?.setAttribute("aria-hidden", "true");
     tile.style.setProperty("--ratio", Math.min(SHAPES.max, Math.max(SHAPES.min, image.width / image.height)));
@@ -153,7 +163,8 @@ export class Grid {
       End: () => this.#list.lastElementChild,
     }[event.key]?.();
     if (goal) goal.querySelector("a").focus();
-    else if (event.key === " " || event.key === "x") this.#selection.toggle(tile.dataset.id, { through: event.shiftKey });
+    else if (event.key === " " || event.key === "x")
+      this.#selection.toggle(tile.dataset.id, { through: event.shiftKey });
     else if (event.key === "Delete") remove(this.#selection.size ? this.#selection.ids : [tile.dataset.id]);
     else return;
     event.preventDefault();
@@ -164,7 +175,7 @@ export class Grid {
     const here = tile.getBoundingClientRect();
     const middle = here.left + here.width / 2;
     let best = null;
-    for (let other = tile; (other = direction > 0 ? other.nextElementSibling : other.previousElementSibling); ) {
+    for (let other = tile; (other = direction > 0 ? other.nextElementSibling : other.previousElementSibling);) {
       const box = other.getBoundingClientRect();
       if (Math.abs(box.top - here.top) < 1) continue;
       if (best && Math.abs(box.top - best.top) > 1) break;

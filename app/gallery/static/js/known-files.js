@@ -36,7 +36,7 @@ export class KnownFiles {
   }
 }
 
-/** The file's SHA-256 in hexadecimal, or null where the browser does not calculate (it does over HTTPS and on localhost). */
+/** The file's SHA-256 in hexadecimal, or null where the browser has none: it has over HTTPS and on localhost. */
 export async function sha256Of(file) {
   if (!crypto.subtle) return null;
   const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());

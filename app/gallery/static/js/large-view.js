@@ -33,7 +33,9 @@ export class LargeView {
       this.#back();
     });
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
-    this.#dialog.addEventListener("click", (event) => this.#actions()[event.target.closest("[data-do]")?.dataset.do]?.());
+    this.#dialog.addEventListener("click", (event) =>
+      this.#actions()[event.target.closest("[data-do]")?.dataset.do]?.(),
+    );
     this.#dialog.classList.toggle("with-facts", matchMedia("(min-width: 60rem)").matches);
     library.addEventListener("added", () => this.#showSteps());
     library.addEventListener("removed", () => this.#showSteps());
@@ -94,7 +96,9 @@ export class LargeView {
 
   #load(image, photo) {
     const img = el("img", {
-      class: "photo-image", alt: image.description || nameOf(image), draggable: "false",
+      class: "photo-image",
+      alt: image.description || nameOf(image),
+      draggable: "false",
       sizes: `${photo.offsetWidth || Math.min(innerWidth, image.width)}px`,
       srcset: image.srcset.split(", ").map(resolved).join(", "),
     });
@@ -115,7 +119,9 @@ export class LargeView {
 
   #fail(problem) {
     const text = problem.status === 404 ? "This image does not exist, or no longer." : problem.message;
-    this.#picture.replaceChildren(el("div", { class: "stage-problem", role: "alert" }, icon("alert"), el("p", {}, text)));
+    this.#picture.replaceChildren(
+      el("div", { class: "stage-problem", role: "alert" }, icon("alert"), el("p", {}, text)),
+    );
     this.#facts.replaceChildren();
     this.#image = null;
   }
@@ -128,7 +134,12 @@ export class LargeView {
       on: () => this.#step(1),
       zoom: () => this.#zoom.toggle(),
       facts: () => this.#dialog.classList.toggle("with-facts"),
-      ...(image && { link: () => this.#copyLink(image), download: () => this.#download(image), delete: () => this.#delete(image), edit: () => this.#edit() }),
+      ...(image && {
+        link: () => this.#copyLink(image),
+        download: () => this.#download(image),
+        delete: () => this.#delete(image),
+        edit: () => this.#edit(),
+      }),
     };
   }
 
@@ -140,8 +151,19 @@ export class LargeView {
       return;
     }
     if (event.target.matches("input, textarea, select")) return;
-    const name = { ArrowLeft: "back", ArrowRight: "on", Delete: "delete", e: "edit", i: "facts", z: "zoom", c: "link", d: "download" }[event.key];
-    const action = name ? this.#actions()[name] : { "+": () => this.#zoom.by(1.5), "-": () => this.#zoom.by(1 / 1.5), 0: () => this.#zoom.reset() }[event.key];
+    const name = {
+      ArrowLeft: "back",
+      ArrowRight: "on",
+      Delete: "delete",
+      e: "edit",
+      i: "facts",
+      z: "zoom",
+      c: "link",
+      d: "download",
+    }[event.key];
+    const action = name
+      ? this.#actions()[name]
+      : { "+": () => this.#zoom.by(1.5), "-": () => this.#zoom.by(1 / 1.5), 0: () => this.#zoom.reset() }[event.key];
     if (!action) return;
     event.preventDefault();
     action();

@@ -63,7 +63,8 @@ export class Library extends EventTarget {
     this.#hidden.delete(image.image_id);
     if (this.find(image.image_id)) return;
     const ascending = this.#filter.some(([name, value]) => name === "order" && value === "asc");
-    const comesBefore = (other) => (ascending ? other.created_at > image.created_at : other.created_at < image.created_at);
+    const comesBefore = (other) =>
+      ascending ? other.created_at > image.created_at : other.created_at < image.created_at;
     const at = this.images.findIndex(comesBefore);
     if (at === -1 && this.#cursor) return; // further on than what is loaded
     this.#insert([image], at === -1 ? this.images.length : at);

@@ -83,7 +83,10 @@ queue.addEventListener("done", async ({ detail: { image } }) => {
 library.addEventListener("removed", ({ detail: ids }) => knownFiles.remove(ids));
 
 // The end of the grid is watched anew after each page: if it is still in sight, the next one is due.
-const endInSight = new IntersectionObserver(([entry]) => entry.isIntersecting && library.state === "ready" && library.more(), { rootMargin: "1200px" });
+const endInSight = new IntersectionObserver(
+  ([entry]) => entry.isIntersecting && library.state === "ready" && library.more(),
+  { rootMargin: "1200px" },
+);
 library.addEventListener("state", () => {
   endInSight.unobserve(byId("grid-end"));
   if (library.state === "ready") endInSight.observe(byId("grid-end"));

@@ -65,6 +65,7 @@ export function showSelectionBar(selection, { remove }) {
   byId("selection-clear").addEventListener("click", () => selection.clear());
   byId("selection-delete").addEventListener("click", () => remove(selection.ids));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && selection.size && !document.querySelector("dialog[open], :popover-open")) selection.clear();
+    if (event.key === "Escape" && selection.size && !document.querySelector("dialog[open], :popover-open"))
+      selection.clear();
   });
 }

@@ -5,8 +5,16 @@ import { byId, el, icon } from "./element.js";
 import { displayName, identity, isSignedIn, signIn, signOut } from "./session.js";
 
 const WORDS = {
-  name: { label: "Your name", hint: "Letters, digits and . _ - @ as in alice or alice@example.com", missing: "Type a name." },
-  token: { label: "Access token", hint: "A bearer token (JWT) of your sign-in service. It is forgotten with this tab.", missing: "Paste a token." },
+  name: {
+    label: "Your name",
+    hint: "Letters, digits and . _ - @ as in alice or alice@example.com",
+    missing: "Type a name.",
+  },
+  token: {
+    label: "Access token",
+    hint: "A bearer token (JWT) of your sign-in service. It is forgotten with this tab.",
+    missing: "Paste a token.",
+  },
 };
 
 /** Calls `start` once it is known who is there. */
@@ -22,10 +30,12 @@ export function askWhoIsThere(start) {
   const ask = (reason = "") => {
     if (dialog.open) return;
     for (const open of document.querySelectorAll("dialog[open]")) open.close();
-    dialog.replaceChildren(form(reason, () => {
-      dialog.close();
-      begin();
-    }));
+    dialog.replaceChildren(
+      form(reason, () => {
+        dialog.close();
+        begin();
+      }),
+    );
     dialog.showModal();
   };
 
@@ -44,8 +54,14 @@ export function askWhoIsThere(start) {
 function form(reason, done) {
   const words = WORDS[identity];
   const input = el("input", {
-    id: "identity", type: identity === "token" ? "password" : "text", autofocus: true, required: true, spellcheck: "false",
-    autocomplete: identity === "token" ? "off" : "username", autocapitalize: "none", "aria-describedby": "identity-hint identity-problem",
+    id: "identity",
+    type: identity === "token" ? "password" : "text",
+    autofocus: true,
+    required: true,
+    spellcheck: "false",
+    autocomplete: identity === "token" ? "off" : "username",
+    autocapitalize: "none",
+    "aria-describedby": "identity-hint identity-problem",
     ...(identity === "name" && { maxlength: 128 }),
   });
   const problem = el("p", { class: "form-problem", id: "identity-problem", role: "alert" }, reason);
@@ -68,11 +84,15 @@ function form(reason, done) {
       button.disabled = false;
     }
   };
-  return el("form", { onsubmit: submit, novalidate: true },
+  return el(
+    "form",
+    { onsubmit: submit, novalidate: true },
     icon("brand", "brand-mark sign-in-mark"),
     el("h2", { id: "sign-in-title" }, "Welcome to your gallery"),
     el("p", { class: "sheet-text" }, "Your images are kept under your name, and shown to nobody else."),
     el("label", { class: "field" }, el("span", {}, words.label), input),
     el("p", { class: "hint", id: "identity-hint" }, words.hint),
-    problem, button);
+    problem,
+    button,
+  );
 }

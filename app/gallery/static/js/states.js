@@ -15,13 +15,37 @@ export function showStates(library, { isFiltered, clear, upload, again }) {
     const isEmpty = library.images.length === 0;
     place.setAttribute("aria-busy", String(library.state === "loading"));
     place.replaceChildren();
-    if (library.state === "loading") place.append(isEmpty ? skeletons() : el("p", { class: "more" }, el("span", { class: "spinner" }), "Loading more"));
+    if (library.state === "loading")
+      place.append(
+        isEmpty ? skeletons() : el("p", { class: "more" }, el("span", { class: "spinner" }), "Loading more"),
+      );
     else if (library.state === "failed")
-      place.append(message(icon("alert", "message-icon"), isEmpty ? "Your images could not be loaded" : "No more could be loaded", library.problem.message, button("Try again", again)));
+      place.append(
+        message(
+          icon("alert", "message-icon"),
+          isEmpty ? "Your images could not be loaded" : "No more could be loaded",
+          library.problem.message,
+          button("Try again", again),
+        ),
+      );
     else if (library.state === "end" && isEmpty && isFiltered())
-      place.append(message(icon("search", "message-icon"), "Nothing found", "No image matches all of this.", button("Clear search and filters", clear)));
+      place.append(
+        message(
+          icon("search", "message-icon"),
+          "Nothing found",
+          "No image matches all of this.",
+          button("Clear search and filters", clear),
+        ),
+      );
     else if (library.state === "end" && isEmpty)
-      place.append(message(icon("stack", "stack"), "Your gallery starts here", "Drop photos anywhere on this page, paste them, or choose them.", button("Choose photos", upload)));
+      place.append(
+        message(
+          icon("stack", "stack"),
+          "Your gallery starts here",
+          "Drop photos anywhere on this page, paste them, or choose them.",
+          button("Choose photos", upload),
+        ),
+      );
   });
 }
 
@@ -31,5 +55,10 @@ function skeletons() {
     tile.style.setProperty("--ratio", ratio);
     return tile;
   });
-  return el("div", {}, el("p", { class: "unseen" }, "Loading your images"), el("ul", { class: "grid", "aria-hidden": "true" }, ...tiles));
+  return el(
+    "div",
+    {},
+    el("p", { class: "unseen" }, "Loading your images"),
+    el("ul", { class: "grid", "aria-hidden": "true" }, ...tiles),
+  );
 }

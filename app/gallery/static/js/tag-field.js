@@ -22,8 +22,16 @@ export class TagField extends EventTarget {
     const id = `tag-options-${++fields}`;
     this.#options = el("ul", { class: "options", role: "listbox", id, "aria-label": "Tags in use", hidden: true });
     this.#input = el("input", {
-      type: "text", role: "combobox", "aria-label": label, "aria-controls": id, "aria-expanded": "false",
-      "aria-autocomplete": "list", autocomplete: "off", autocapitalize: "none", maxlength: maxLength, placeholder,
+      type: "text",
+      role: "combobox",
+      "aria-label": label,
+      "aria-controls": id,
+      "aria-expanded": "false",
+      "aria-autocomplete": "list",
+      autocomplete: "off",
+      autocapitalize: "none",
+      maxlength: maxLength,
+      placeholder,
       oninput: () => this.#suggest(),
       onfocus: () => this.#suggest(),
       onblur: () => this.#leave(),
@@ -35,8 +43,16 @@ export class TagField extends EventTarget {
 
   set(tags) {
     this.tags = [...tags];
-    this.#chips.replaceChildren(...this.tags.map((tag) =>
-      el("span", { class: "chip", role: "listitem" }, tag, iconButton("close", `Remove ${tag}`, () => this.#change(this.tags.filter((other) => other !== tag))))));
+    this.#chips.replaceChildren(
+      ...this.tags.map((tag) =>
+        el(
+          "span",
+          { class: "chip", role: "listitem" },
+          tag,
+          iconButton("close", `Remove ${tag}`, () => this.#change(this.tags.filter((other) => other !== tag))),
+        ),
+      ),
+    );
   }
 
   /** What is typed counts too, also without Enter. */
@@ -47,7 +63,10 @@ export class TagField extends EventTarget {
   #add(text) {
     this.#input.value = "";
     this.#close();
-    const fresh = text.split(",").map(cleaned).filter((tag) => tag && !this.tags.includes(tag));
+    const fresh = text
+      .split(",")
+      .map(cleaned)
+      .filter((tag) => tag && !this.tags.includes(tag));
     if (fresh.length) this.#change([...this.tags, ...new Set(fresh)]);
   }
 
@@ -68,10 +87,24 @@ export class TagField extends EventTarget {
     }
     if (this.#request !== request || document.activeElement !== this.#input) return;
     const offered = found.filter((tag) => !this.tags.includes(tag));
-    this.#options.replaceChildren(...offered.map((tag, at) =>
-      el("li", { role: "option", id: `${this.#options.id}-${at}`, "aria-selected": "false",
-        // Before the field loses the focus to the click.
-        onpointerdown: (event) => { event.preventDefault(); this.#add(tag); } }, tag)));
+    this.#options.replaceChildren(
+      ...offered.map((tag, at) =>
+        el(
+          "li",
+          {
+            role: "option",
+            id: `${this.#options.id}-${at}`,
+            "aria-selected": "false",
+            // Before the field loses the focus to the click.
+            onpointerdown: (event) => {
+              event.preventDefault();
+              this.#add(tag);
+            },
+          },
+          tag,
+        ),
+      ),
+    );
     this.#options.hidden = !offered.length;
     this.#input.setAttribute("aria-expanded", String(offered.length > 0));
     this.#point(-1);

@@ -52,7 +52,10 @@ function decoded(bytes) {
       const [l, p, q] = [light(u, v), yellow(u, v), red(u, v)];
       const blue = l - (2 / 3) * p;
       const r = (3 * l - blue + q) / 2;
-      picture.data.set([r, r - q, blue, alpha(u, v)].map((value) => value * 255), offset); // clamped by its type
+      picture.data.set(
+        [r, r - q, blue, alpha(u, v)].map((value) => value * 255),
+        offset,
+      ); // clamped by its type
     }
   return picture;
 }
@@ -60,5 +63,8 @@ function decoded(bytes) {
 /** A channel's value at a place, as the sum of its waves. */
 function channel(mean, waves) {
   return (u, v) =>
-    waves.reduce((sum, [x, y, strength]) => sum + 2 * strength * Math.cos(Math.PI * x * u) * Math.cos(Math.PI * y * v), mean);
+    waves.reduce(
+      (sum, [x, y, strength]) => sum + 2 * strength * Math.cos(Math.PI * x * u) * Math.cos(Math.PI * y * v),
+      mean,
+    );
 }

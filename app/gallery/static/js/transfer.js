@@ -8,7 +8,8 @@ import { identifyingHeaders } from "./session.js";
 let bucketAnswers = null;
 
 /** The largest file that can be taken on either way. */
-export const largestFile = (limits) => Math.max(limits.max_upload_bytes, takesDirect(limits) ? limits.max_direct_upload_bytes : 0);
+export const largestFile = (limits) =>
+  Math.max(limits.max_upload_bytes, takesDirect(limits) ? limits.max_direct_upload_bytes : 0);
 
 /**
  * Resolves to the image; rejects with Problem, or with AbortError when the signal says so. `key` makes it safe to
@@ -33,11 +34,18 @@ const tooLargeForApi = (limits) =>
   new Problem({
     status: 413,
     code: "image_too_large",
-    detail: `The storage does not take uploads from this page, and through the service at most ${asBytes(limits.max_upload_bytes)} can go.`,
+    detail:
+      "The storage takes no uploads from this page, and through the service " +
+      `at most ${asBytes(limits.max_upload_bytes)} can go.`,
   });
 
 async function straightToBucket(file, { key, sha256, signal, progress }) {
-  const announcement = { filename: file.name, content_type: file.type, file_size: file.size, ...(sha256 && { sha256 }) };
+  const announcement = {
+    filename: file.name,
+    content_type: file.type,
+    file_size: file.size,
+    ...(sha256 && { sha256 }),
+  };
   const { image, upload } = await announceUpload(announcement, `${key}-direct`, signal);
   try {
     const { status } = await send(upload.method, upload.url, upload.headers, file, signal, progress);
@@ -49,7 +57,8 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
     progress("checking");
     return await completeUpload(image.image_id, signal);
   } catch (error) {
-    if (error.name === "AbortError" || error.code === "bucket_unreachable") abandonUpload(image.image_id).catch(() => {}); // else it expires
+    if (error.name === "AbortError" || error.code === "bucket_unreachable")
+      abandonUpload(image.image_id).catch(() => {}); // else it expires
     throw error;
   }
 }

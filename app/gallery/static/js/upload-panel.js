@@ -17,7 +17,11 @@ export class UploadPanel {
   constructor(queue, { open }) {
     this.#queue = queue;
     this.open = open;
-    this.#panel.append(el("header", { class: "uploads-head" }, this.#title, this.#fold, this.#close), this.#bar, this.#list);
+    this.#panel.append(
+      el("header", { class: "uploads-head" }, this.#title, this.#fold, this.#close),
+      this.#bar,
+      this.#list,
+    );
     queue.addEventListener("change", ({ detail }) => this.#show(detail));
     takeFiles((files) => queue.add(files));
   }
@@ -43,7 +47,11 @@ export class UploadPanel {
   #result() {
     const inState = (...states) => this.#queue.uploads.filter(({ state }) => states.includes(state)).length;
     const [added, here, not] = [inState("done"), inState("asking"), inState("failed", "refused")];
-    const parts = [added && `${counted(added, "image")} added`, here && `${here} already here`, not && `${not} not added`];
+    const parts = [
+      added && `${counted(added, "image")} added`,
+      here && `${here} already here`,
+      not && `${not} not added`,
+    ];
     return parts.filter(Boolean).join(" · ") || "Nothing added";
   }
 
@@ -70,7 +78,12 @@ export class UploadPanel {
   }
 
   #newRow(upload) {
-    const preview = el("img", { class: "upload-preview", alt: "", decoding: "async", src: URL.createObjectURL(upload.file) });
+    const preview = el("img", {
+      class: "upload-preview",
+      alt: "",
+      decoding: "async",
+      src: URL.createObjectURL(upload.file),
+    });
     preview.addEventListener("error", () => preview.classList.add("none"), { once: true });
     const row = {
       preview,
@@ -78,8 +91,13 @@ export class UploadPanel {
       text: el("span", { class: "upload-text" }),
       actions: el("span", { class: "upload-actions" }),
     };
-    row.element = el("li", { class: "upload" }, preview,
-      el("span", { class: "upload-body" }, el("span", { class: "upload-name" }, upload.file.name), row.text, row.bar), row.actions);
+    row.element = el(
+      "li",
+      { class: "upload" },
+      preview,
+      el("span", { class: "upload-body" }, el("span", { class: "upload-name" }, upload.file.name), row.text, row.bar),
+      row.actions,
+    );
     this.#rows.set(upload, row);
     this.#list.append(row.element);
     return row;
@@ -88,14 +106,22 @@ export class UploadPanel {
   #words(upload) {
     const size = asBytes(upload.file.size);
     switch (upload.state) {
-      case "waiting": return `${size} · waiting`;
-      case "reading": return `${size} · reading`;
-      case "sending": return `${size} · uploading`;
-      case "checking": return `${size} · being checked`;
-      case "asking": return `You have this already: “${nameOf(upload.twin)}”`;
-      case "cancelled": return "Cancelled";
-      case "done": return `${size} · added`;
-      default: return upload.detail;
+      case "waiting":
+        return `${size} · waiting`;
+      case "reading":
+        return `${size} · reading`;
+      case "sending":
+        return `${size} · uploading`;
+      case "checking":
+        return `${size} · being checked`;
+      case "asking":
+        return `You have this already: “${nameOf(upload.twin)}”`;
+      case "cancelled":
+        return "Cancelled";
+      case "done":
+        return `${size} · added`;
+      default:
+        return upload.detail;
     }
   }
 
@@ -103,12 +129,33 @@ export class UploadPanel {
     const button = (label, run) => el("button", { class: "button small", type: "button", onclick: run }, label);
     const name = upload.file.name;
     switch (upload.state) {
-      case "asking": return [button("Skip", () => this.#queue.cancel(upload)), button("Keep both", () => this.#queue.retry(upload))];
-      case "failed": return [iconButton("again", `Try ${name} again`, () => this.#queue.retry(upload)), iconButton("close", `Cancel ${name}`, () => this.#queue.cancel(upload))];
-      case "cancelled": return [iconButton("again", `Try ${name} again`, () => this.#queue.retry(upload))];
-      case "refused": return [icon("alert", "icon upload-sign")];
-      case "done": return [el("button", { class: "icon-button upload-sign", type: "button", "aria-label": `Show ${name}`, title: "Show", onclick: () => this.open(upload.image) }, icon("check"))];
-      default: return [iconButton("close", `Cancel ${name}`, () => this.#queue.cancel(upload))];
+      case "asking":
+        return [button("Skip", () => this.#queue.cancel(upload)), button("Keep both", () => this.#queue.retry(upload))];
+      case "failed":
+        return [
+          iconButton("again", `Try ${name} again`, () => this.#queue.retry(upload)),
+          iconButton("close", `Cancel ${name}`, () => this.#queue.cancel(upload)),
+        ];
+      case "cancelled":
+        return [iconButton("again", `Try ${name} again`, () => this.#queue.retry(upload))];
+      case "refused":
+        return [icon("alert", "icon upload-sign")];
+      case "done":
+        return [
+          el(
+            "button",
+            {
+              class: "icon-button upload-sign",
+              type: "button",
+              "aria-label": `Show ${name}`,
+              title: "Show",
+              onclick: () => this.open(upload.image),
+            },
+            icon("check"),
+          ),
+        ];
+      default:
+        return [iconButton("close", `Cancel ${name}`, () => this.#queue.cancel(upload))];
     }
   }
 }

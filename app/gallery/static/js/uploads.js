@@ -114,7 +114,13 @@ export class UploadQueue extends EventTarget {
       if (upload.twin && !upload.isWantedTwice) return this.#turn(upload, "asking");
       this.#turn(upload, "sending");
       const { key } = upload;
-      upload.image = await transfer(upload.file, { limits, key, sha256, signal, progress: (far) => this.#progress(upload, far) });
+      upload.image = await transfer(upload.file, {
+        limits,
+        key,
+        sha256,
+        signal,
+        progress: (far) => this.#progress(upload, far),
+      });
       this.#known.add(upload.image);
       this.#turn(upload, "done");
       this.#tell("done", upload);
@@ -139,7 +145,9 @@ export class UploadQueue extends EventTarget {
   /** What is stored already with the same bytes, or `{filename}` of another file here that has them. */
   async #twin(upload, sha256) {
     upload.sha256 = sha256;
-    const here = this.uploads.find((other) => other !== upload && other.sha256 === sha256 && (other.isActive || other.state === "waiting"));
+    const here = this.uploads.find(
+      (other) => other !== upload && other.sha256 === sha256 && (other.isActive || other.state === "waiting"),
+    );
     return here ? { filename: here.file.name } : ((await this.#known.find(sha256)) ?? null);
   }
 
@@ -167,10 +175,18 @@ export class UploadQueue extends EventTarget {
 /** Says no before anything is sent, where it is sure that the service would. */
 function refuseWhatIsHopeless(file, limits) {
   if (file.type && !limits.content_types.includes(file.type))
-    throw new Problem({ status: 415, code: "unsupported_image_type", detail: "Only JPEG, PNG, GIF and WebP images can be kept." });
+    throw new Problem({
+      status: 415,
+      code: "unsupported_image_type",
+      detail: "Only JPEG, PNG, GIF and WebP images can be kept.",
+    });
   if (file.size === 0) throw new Problem({ status: 400, code: "invalid_request", detail: "The file is empty." });
   if (file.size > largestFile(limits))
-    throw new Problem({ status: 413, code: "image_too_large", detail: `It is larger than ${asBytes(largestFile(limits))}.` });
+    throw new Problem({
+      status: 413,
+      code: "image_too_large",
+      detail: `It is larger than ${asBytes(largestFile(limits))}.`,
+    });
 }
 
 /** For Idempotency-Key; crypto.randomUUID exists over HTTPS and on localhost only. */

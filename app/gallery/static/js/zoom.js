@@ -44,7 +44,10 @@ export class Zoom extends EventTarget {
   /** Zoom by a factor; what is under the event's pointer, or in the middle, stays where it is. */
   by(factor, { clientX, clientY } = {}) {
     const box = this.#frame.getBoundingClientRect();
-    const [left, top] = [(clientX ?? box.x + box.width / 2) - box.x - box.width / 2, (clientY ?? box.y + box.height / 2) - box.y - box.height / 2];
+    const [left, top] = [
+      (clientX ?? box.x + box.width / 2) - box.x - box.width / 2,
+      (clientY ?? box.y + box.height / 2) - box.y - box.height / 2,
+    ];
     const scale = Math.min(MOST, Math.max(1, this.#scale * factor));
     const change = scale / this.#scale;
     this.#to(scale, left - (left - this.#x) * change, top - (top - this.#y) * change);
@@ -89,7 +92,8 @@ export class Zoom extends EventTarget {
   #up(event, swipe) {
     const pointer = this.#pointers.get(event.pointerId);
     this.#pointers.delete(event.pointerId);
-    if (!pointer || this.isZoomed || this.#pointers.size || event.type !== "pointerup" || event.pointerType === "mouse") return;
+    if (!pointer || this.isZoomed || this.#pointers.size || event.type !== "pointerup" || event.pointerType === "mouse")
+      return;
     const way = event.clientX - pointer.from;
     if (Math.abs(way) > 48) swipe(way < 0 ? 1 : -1);
   }
