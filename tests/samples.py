@@ -54,6 +54,13 @@ def photo(**options: Any) -> bytes:
     return target.getvalue()
 
 
+def noise(side: int) -> bytes:
+    """A PNG of this width and height that no format can make small."""
+    target = io.BytesIO()
+    Pillow.frombytes("RGB", (side, side), random.Random(0).randbytes(side * side * 3)).save(target, "PNG")
+    return target.getvalue()
+
+
 def with_orientation(orientation: int, size: tuple[int, int] = (64, 48)) -> bytes:
     """A JPEG with an Exif orientation, as cameras write it."""
     exif = Pillow.Exif()
