@@ -117,7 +117,7 @@ def audit_command(
 
 @main.command()
 def openapi() -> None:
-    """Print the OpenAPI document."""
+    """Print the OpenAPI document, as docs/openapi.json has it."""
     click.echo(json.dumps(_openapi_document(), indent=2))
 
 
