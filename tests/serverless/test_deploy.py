@@ -2,7 +2,6 @@
 
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +10,6 @@ import boto3
 import httpx
 import pytest
 
-from app.deployment.package import Dependencies, PackageError, build_package, zipped
 from tests.contract.steps import IMAGES, UPLOADS, Json, assert_problem, upload
 from tests.deployment import STACK, Emulator, address_in
 from tests.samples import base64_text, picture, picture_of_bytes
@@ -180,8 +178,15 @@ def test_data_is_deleted_only_when_that_is_said_twice(emulator: Emulator, deploy
         assert dynamodb.list_tables()["TableNames"] == []
 
 
-def test_the_stage_of_this_machine_is_not_deployed(emulator: Emulator) -> None:
-    assert "startup.sh" in emulator.app("deploy", "--stage", "local", succeeds=False)
+def test_a_stage_that_cannot_be_deployed_is_refused_before_anything_is_made(emulator: Emulator) -> None:
+    for options, reason in (
+        (("--stage", "local"), "startup.sh"),
+        (("--stage", "Dev"), "not 'Dev'"),
+        (("--stage", "a" * 30), "too long for the name of a bucket"),
+        (("--stage", "production"), "Stage=production needs AuthMode=jwt"),
+        (("--set", "AuthMode=jwt"), "AuthMode=jwt needs JwtIssuer"),
+    ):
+        assert reason in emulator.deploy("--dry-run", *options, succeeds=False)
 
 
 def copy_of_sources(directory: Path) -> Path:
@@ -198,24 +203,3 @@ def wait_for_status(api: httpx.Client, image_id: str, status: str) -> Json:
             return found
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
-
-
-def test_the_same_content_makes_the_same_bytes_whatever_the_times_and_modes(tmp_path: Path) -> None:
-    packages = []
-    for number in range(2):
-        content = tmp_path / f"content{number}"
-        (content / "app").mkdir(parents=True)
-        (content / "bin").mkdir()
-        (content / "bin" / "flask").write_text(f"#!/somewhere/{number}")
-        (content / "app" / "b.py").write_text("b")
-        (content / "app" / "a.py").write_text("a")
-        (content / "app" / "a.py").chmod(0o600 if number else 0o755)
-        packages.append(zipped(content, tmp_path / f"{number}.zip"))
-    assert packages[0].digest == packages[1].digest
-    assert packages[0].path.read_bytes() == packages[1].path.read_bytes()
-    assert zipfile.ZipFile(packages[0].path).namelist() == ["app/a.py", "app/b.py"]
-
-
-def test_a_package_for_lambda_that_cannot_be_made_says_why(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="pip could not"):
-        build_package(tmp_path, dependencies=Dependencies.LAMBDA, python="2.7")
