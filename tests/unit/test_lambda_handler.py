@@ -271,7 +271,19 @@ def test_the_sweep_says_how_many_uploads_it_ended() -> None:
 @pytest.mark.parametrize(
     ("function", "absent"),
     [
-        ("api", ("pyvips", "gunicorn", "app.entrypoints.worker", "app.services.audit", "app.services.provision")),
+        (
+            "api",
+            (
+                "pyvips",
+                "gunicorn",
+                "jwt",
+                "limits",
+                "redis",
+                "app.entrypoints.worker",
+                "app.services.audit",
+                "app.services.provision",
+            ),
+        ),
         ("s3_events", ("flask", "werkzeug", "multipart", "apig_wsgi", "app.api", "app.entrypoints.worker")),
         ("sweep", ("flask", "werkzeug", "multipart", "apig_wsgi", "app.api", "app.entrypoints.worker", "pyvips")),
     ],
