@@ -178,7 +178,7 @@ def test_data_is_deleted_only_when_that_is_said_twice(emulator: Emulator, deploy
         assert dynamodb.list_tables()["TableNames"] == []
 
 
-def test_a_stage_that_cannot_be_deployed_is_refused_before_anything_is_made(emulator: Emulator) -> None:
+def test_names_and_parameters_that_will_not_do_are_refused_before_anything_is_made(emulator: Emulator) -> None:
     for options, reason in (
         (("--stage", "local"), "startup.sh"),
         (("--stage", "Dev"), "not 'Dev'"),
