@@ -17,6 +17,7 @@ from app.api.hardening import harden, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
+from app.gallery import gallery_blueprint
 from app.services import Services, build_services
 from app.settings import Settings
 
@@ -34,9 +35,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
     app.url_map.converters["image_id"] = images.ImageIdConverter
+    services = services or build_services(settings)
     app.extensions[EXTENSION] = Context(
         settings,
-        services or build_services(settings),
+        services,
         request_models(settings),
         identity_for(settings),
         rates.RateLimits(settings),
@@ -48,6 +50,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for part in (images, thumbnails, tags, uploads, health, docs):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(thumbnails.links)
+    app.register_blueprint(gallery_blueprint(settings, bucket_origin=services.storage.public_origin))
     return app
 
 
