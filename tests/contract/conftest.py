@@ -33,8 +33,8 @@ CANNOT_APPLY_DEPLOYED = {
     "test_a_file_of_exactly_the_limit_is_stored": _LARGE,
     "test_a_large_image_streams_whole": _LARGE,
     "test_limits": _LARGE,
+    "test_all_that_the_page_loads_comes_from_here_and_is_kept_for_a_year": _STAGE,
     "test_the_docs_page_has_one_address": _STAGE,
-    "test_the_docs_page_loads_everything_from_here": _STAGE,
     "test_a_field_of_the_query_that_is_not_utf8_is_named": _DECODED,
     "test_a_parameter_that_is_not_utf8_is_named[deployed-content_type=%ff-content_type]": _DECODED,
     "test_the_format_is_what_the_client_takes_best[deployed--JPEG]": (
