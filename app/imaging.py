@@ -3,7 +3,7 @@
 libvips decodes (docs/adr/0003-libvips.md); it is told which loader to use, so that no other of
 its formats can be reached. Where it is more lenient than "whole" (it takes a PNG without its end,
 the frames that a cut GIF still has, or gray for the missing half of a JPEG), the structure of the
-file is walked first (app/structure.py).
+file is walked first (app/formats).
 """
 
 import base64
@@ -19,18 +19,13 @@ from datetime import datetime
 import pyvips
 
 from app.errors import InvalidImage, UnsupportedImageType
+from app.formats import Bytes
+from app.formats.gif import GifScreen, gif_screen
+from app.formats.jpeg import jpeg_parts
+from app.formats.png import PngFrame, png_frame_is_whole, png_parts
+from app.formats.webp import webp_metadata_bytes
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
-from app.structure import (
-    Bytes,
-    GifScreen,
-    PngFrame,
-    gif_screen,
-    jpeg_parts,
-    png_frame_is_whole,
-    png_parts,
-    webp_metadata_bytes,
-)
 
 _configuring = threading.Lock()
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pyvips
 
 from app.errors import InvalidImage
+from app.formats import Bytes
 from app.imaging import configure_libvips
-from app.structure import Bytes
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 
 MAX_ANIMATION_FRAMES = 200

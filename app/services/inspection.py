@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from app.admission import MemoryBudget
+from app.formats import Bytes
 from app.settings import Settings
-from app.structure import Bytes
 
 if TYPE_CHECKING:
     from app.imaging import ImageFacts
