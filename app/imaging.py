@@ -58,6 +58,7 @@ class ImageFacts:
     `captured_at` is `2026-01-02T03:04:05`, with `+01:00` behind it where the camera knew its offset
     from UTC; without, it is the time of the place where the camera was. `dominant_color` is `#rrggbb`,
     `placeholder` a ThumbHash in base64, both of the first frame and without the embedded profile.
+    `orientation` is the number that Exif has for how the pixels are turned to be seen, 1 for as they are.
     """
 
     content_type: ContentType
@@ -68,6 +69,7 @@ class ImageFacts:
     dominant_color: str | None
     placeholder: str | None
     captured_at: str | None
+    orientation: int
 
 
 def sniffed_type(data: Bytes) -> ContentType:
@@ -119,6 +121,7 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
         dominant_color=color,
         placeholder=placeholder,
         captured_at=_captured_at(image),
+        orientation=shape.orientation,
     )
 
 

@@ -8,7 +8,7 @@ from app.formats import MAX_PARTS, Bytes
 
 # Encoders fill blocks up to 255 bytes. A large file of much smaller ones would hold the interpreter for seconds.
 _SUB_BLOCK_BYTES = 32
-_EXTENSION, _IMAGE, TRAILER = 0x21, 0x2C, 0x3B
+EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def gif_screen(data: Bytes) -> GifScreen | None:
     """The screen of a GIF whose blocks lead to the trailer. None where they do not, or where a frame has no pixels."""
     frames = 0
     for block in gif_blocks(data):
-        if block.introducer == TRAILER:
+        if block.introducer == _TRAILER:
             return GifScreen(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"), frames)
         if block.introducer == _IMAGE:
             size = data[block.begin + 5 : block.begin + 9]
@@ -52,10 +52,10 @@ def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
     position = 13 + _colour_table_bytes(data[10])
     while position < size and left > 0:
         begin, introducer = position, data[position]
-        if introducer == TRAILER:
+        if introducer == _TRAILER:
             yield GifBlock(introducer, begin, begin + 1, begin + 1)
             return
-        if introducer == _EXTENSION:
+        if introducer == EXTENSION:
             position += 2
         elif introducer == _IMAGE and position + 10 <= size:
             position += 11 + _colour_table_bytes(data[position + 9])

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.formats import MAX_PARTS, Bytes
 
@@ -125,8 +126,16 @@ def _raw_bytes(frame: PngFrame, *, bits: int, interlaced: bool) -> int:
     return total
 
 
-def png_chunks(data: Bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The kind of each chunk and where its content begins and ends, as far as they are there; IEND is the last."""
+class PngChunk(NamedTuple):
+    """A chunk's kind, and where its content begins and ends; eight bytes stand before it and four behind."""
+
+    kind: bytes
+    start: int
+    end: int
+
+
+def png_chunks(data: Bytes) -> Iterator[PngChunk]:
+    """The chunks, as far as they are there; IEND is the last."""
     position = 8
     for _ in range(MAX_PARTS):
         start = position + 8
@@ -134,7 +143,7 @@ def png_chunks(data: Bytes) -> Iterator[tuple[bytes, int, int]]:
         if end + 4 > len(data):
             return
         kind = data[position + 4 : start]
-        yield kind, start, end
+        yield PngChunk(kind, start, end)
         if kind == b"IEND":
             return
         position = end + 4
