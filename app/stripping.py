@@ -19,6 +19,9 @@ from app.formats.png import PngChunk, png_chunks
 from app.formats.webp import WebpChunk, webp_chunks
 from app.models import ContentType, StripMetadata
 
+MOST_ADDED_BYTES = 64
+"""By which a file may grow: the head of an Exif block, for a copyright notice that stood elsewhere."""
+
 _MAX_APPENDED = 8  # images behind a JPEG: a phone's gain map and depth, a stereo camera's second view
 _GAP = re.compile(rb"\0*+(?=\xff\xd8\xff)")
 _APP0, _APP1, _APP13, _APP15, _COM = 0xE0, 0xE1, 0xED, 0xEF, 0xFE
