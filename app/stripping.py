@@ -112,7 +112,8 @@ def _jpeg_edits(data: Bytes, strip: StripMetadata, orientation: int) -> Iterator
 def _bare_jpeg(data: Bytes, orientation: int) -> Iterator[_Edit]:
     """Only what makes the pixels, the profile, and a new Exif segment stay; nothing between or behind them."""
     segments = list(jpeg_segments(data))
-    wanted = exif.minimal(orientation, next(filter(None, map(_jpeg_copyright, segments)), b""))
+    notices = map(_jpeg_copyright, sorted(segments, key=_is_exif, reverse=True))
+    wanted = exif.minimal(orientation, next(filter(None, notices), b""))
     old = [(it.begin, it.end) for it in segments if _is_exif(it)]
     first = segments[0]
     yield from _replaced(
@@ -212,7 +213,8 @@ def _png_edits(data: Bytes, strip: StripMetadata, orientation: int) -> Iterator[
 
 
 def _bare_png(data: Bytes, chunks: list[PngChunk], orientation: int) -> Iterator[_Edit]:
-    notices = (_png_copyright(it.kind, data[it.start : it.end]) for it in chunks if it.kind in _PNG_TOLD)
+    told = sorted((it for it in chunks if it.kind in _PNG_TOLD), key=lambda it: it.kind != b"eXIf")
+    notices = (_png_copyright(it.kind, data[it.start : it.end]) for it in told)
     wanted = exif.minimal(orientation, next(filter(None, notices), b""))
     old = [(it.start - 8, it.end + 4) for it in chunks if it.kind == b"eXIf"]
     yield from _replaced(data, _chunk(b"eXIf", wanted) if wanted else b"", old, _PNG_HEADER_END)
@@ -285,7 +287,7 @@ def _webp_edits(data: Bytes, strip: StripMetadata, orientation: int) -> Iterator
     edits: list[_Edit] = []
     kinds: set[bytes] = set()
     if strip is StripMetadata.ALL:
-        wanted = exif.minimal(orientation, next(filter(None, starmap(_webp_copyright, told.items())), b""))
+        wanted = exif.minimal(orientation, next(filter(None, starmap(_webp_copyright, sorted(told.items()))), b""))
         new = _webp_chunk(b"EXIF", wanted) if wanted and is_extended else b""
         kinds = {b"EXIF"} if new else set()
         edits += _replaced(data, new, [_webp_span(it, end) for it in chunks if it.kind == b"EXIF"], end)
