@@ -44,10 +44,10 @@ _OPTIONS = {
     ContentType.WEBP: {"n": -1},
 }
 _LOADERS = {
-    ContentType.JPEG: "jpegload_buffer",
-    ContentType.PNG: "pngload_buffer",
-    ContentType.GIF: "gifload_buffer",
-    ContentType.WEBP: "webpload_buffer",
+    ContentType.JPEG: "jpegload_source",
+    ContentType.PNG: "pngload_source",
+    ContentType.GIF: "gifload_source",
+    ContentType.WEBP: "webpload_source",
 }
 
 
@@ -202,9 +202,13 @@ def _decode_bytes(shape: "_Shape", structure: _Structure, file_bytes: int) -> in
 
 
 def _open(data: Bytes, content_type: ContentType, *, fail_on: str = "error") -> pyvips.Image:
-    """Reads the header; what is wrong with the pixels shows when they are decoded."""
+    """Reads the header; what is wrong with the pixels shows when they are decoded.
+
+    libvips reads where the bytes are, without a copy: they must stay there until it is done.
+    """
+    source = pyvips.Source.new_from_memory(data)
     return pyvips.Operation.call(
-        _LOADERS[content_type], data, access="sequential", fail_on=fail_on, **_OPTIONS[content_type]
+        _LOADERS[content_type], source, access="sequential", fail_on=fail_on, **_OPTIONS[content_type]
     )
 
 
