@@ -16,7 +16,7 @@ from app.formats import Buffer, Bytes, exif, iptc, xmp
 from app.formats.gif import EXTENSION, GifBlock, gif_blocks
 from app.formats.jpeg import EOI, JpegSegment, jpeg_segments
 from app.formats.png import PngChunk, png_chunks
-from app.formats.webp import WebpChunk, webp_chunks
+from app.formats.webp import WebpChunk, webp_chunks, webp_end
 from app.models import ContentType, StripMetadata
 
 MOST_ADDED_BYTES = 64
@@ -280,8 +280,8 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _webp_edits(data: Bytes, strip: StripMetadata, orientation: int) -> Iterator[_Edit]:
-    end = min(8 + int.from_bytes(data[4:8], "little"), len(data))
-    chunks = [it for it in webp_chunks(data) if it.end <= end]
+    end = webp_end(data)
+    chunks = list(webp_chunks(data))
     is_extended = chunks[0].kind == b"VP8X"  # else there is no metadata, and no flag that would tell of it
     told = {it: data[it.start : it.end] for it in chunks if it.kind in _WEBP_TOLD}
     edits: list[_Edit] = []

@@ -22,11 +22,13 @@ EOI, SOS = 0xD9, 0xDA
 class JpegParts:
     """A JPEG taken apart: `picture` is what makes the pixels, a file of its own. Sizes in bytes.
 
-    `buffered_bytes` is what a decoder must hold of a picture that comes in several scans.
+    `samples` are the pixels of all components, `buffered_bytes` is what a decoder must hold of a
+    picture that comes in several scans.
     """
 
     picture: bytes
     scans: int
+    samples: int
     buffered_bytes: int
     metadata_bytes: int
 
@@ -41,21 +43,21 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
     """
     parts: list[Buffer] = [b"\xff\xd8"]
     sequential = False
-    scans = buffered = metadata = 0
+    scans = samples = metadata = 0
     missing: dict[int, int] = {}  # per component of a progressive frame, a bit for each coefficient
     for code, _, _, segment, scan in jpeg_segments(data):
         if code == EOI:
             if any(missing.values()):
                 return None
-            is_buffered = scans > 1 or not sequential
-            return JpegParts(b"".join([*parts, b"\xff\xd9"]), scans, buffered if is_buffered else 0, metadata)
+            buffered = 2 * samples if scans > 1 or not sequential else 0  # two bytes for each coefficient
+            return JpegParts(b"".join([*parts, b"\xff\xd9"]), scans, samples, buffered, metadata)
         if code in _COMMENTS:
             metadata += len(segment)
             parts.append(_colour_coding(code, segment))
             continue
         if code in _SEQUENTIAL | _PROGRESSIVE:
             sequential = code in _SEQUENTIAL
-            buffered = _coefficient_bytes(segment)
+            samples = _samples(segment)
             if not sequential:
                 missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
         elif code == SOS:
@@ -82,11 +84,11 @@ def _colour_coding(code: int, segment: bytes) -> bytes:
     return b""
 
 
-def _coefficient_bytes(frame: bytes) -> int:
-    """Two bytes for each coefficient of each component (T.81 section B.2.2 has the frame header)."""
+def _samples(frame: bytes) -> int:
+    """The pixels of all components, of which some may be halved (T.81 section B.2.2 has the frame header)."""
     pixels = int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")
     samplings = [(factors >> 4) * (factors & 15) for factors in frame[7::3]]
-    return 2 * pixels * sum(samplings) // max([1, *samplings])
+    return pixels * sum(samplings) // max([1, *samplings])
 
 
 class JpegSegment(NamedTuple):

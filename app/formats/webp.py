@@ -1,11 +1,13 @@
 """WebP: its chunks (WebP Container Specification)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.formats import MAX_PARTS, Bytes
 
 _METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
+_FRAME_HEADER_BYTES = 16
 
 
 class WebpChunk(NamedTuple):
@@ -16,18 +18,47 @@ class WebpChunk(NamedTuple):
     end: int
 
 
+def webp_end(data: Bytes) -> int:
+    """Where the file says that it ends; what lies behind is not of it."""
+    return min(8 + int.from_bytes(data[4:8], "little"), len(data))
+
+
 def webp_chunks(data: Bytes) -> Iterator[WebpChunk]:
-    """The chunks that are there, also those of which only the beginning is."""
-    position = 12
+    """The chunks that are there as a whole."""
+    position, end = 12, webp_end(data)
     for _ in range(MAX_PARTS):
-        kind = data[position : position + 4]
-        length = int.from_bytes(data[position + 4 : position + 8], "little")
-        if len(kind) < 4:
+        start = position + 8
+        length = int.from_bytes(data[position + 4 : start], "little")
+        if start + length > end:
             return
-        yield WebpChunk(kind, position + 8, position + 8 + length)
-        position += 8 + length + length % 2
+        yield WebpChunk(data[position : position + 4], start, start + length)
+        position = start + length + length % 2
 
 
-def webp_metadata_bytes(data: Bytes) -> int:
-    """The size of profile, Exif and XMP (section "Extended File Format")."""
-    return sum(chunk.end - chunk.start for chunk in webp_chunks(data) if chunk.kind in _METADATA)
+@dataclass(frozen=True, slots=True)
+class WebpParts:
+    """How many bytes of a WebP are metadata, and how many are pictures, in either way of coding them.
+
+    A frame of an animation counts as what it begins with; alpha before a lossy picture is of it.
+    """
+
+    metadata_bytes: int
+    lossy_bytes: int
+    lossless_bytes: int
+
+
+def webp_parts(data: Bytes) -> WebpParts:
+    """Sections "Extended File Format" and "Animation"."""
+    metadata = lossy = lossless = 0
+    for kind, start, end in webp_chunks(data):
+        if kind in _METADATA:
+            metadata += end - start
+            continue
+        if kind == b"ANMF":
+            first = start + _FRAME_HEADER_BYTES
+            is_lossy = data[first : first + 4] != b"VP8L"
+        else:
+            is_lossy = kind == b"VP8 "
+        lossy += is_lossy * (end - start)
+        lossless += (not is_lossy) * (end - start)
+    return WebpParts(metadata, lossy, lossless)
