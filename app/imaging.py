@@ -128,6 +128,8 @@ def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _
     match content_type:
         case ContentType.JPEG:
             if jpeg := jpeg_parts(data):
+                if not jpeg.is_common:
+                    raise InvalidImage("The image is a JPEG in an arithmetic, lossless or hierarchical coding.")
                 structure = _Structure(
                     jpeg.metadata_bytes,
                     jpeg.buffered_bytes,
@@ -141,7 +143,7 @@ def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _
                 frames = max(len(png.frames), 1)
                 structure = _Structure(png.metadata_bytes, png.buffered_bytes, frames=frames, animation=png.frames)
         case ContentType.GIF:
-            if screen := gif_screen(data):
+            if screen := gif_screen(data, max_frames=limits.max_frames):
                 structure = _Structure(frames=screen.frames, screen=screen)
         case ContentType.WEBP:  # libvips refuses one when as much as its last byte is missing
             webp = webp_parts(data)

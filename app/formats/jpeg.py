@@ -12,8 +12,9 @@ _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and RST: no segment follows
 _COMMENTS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM
-_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
-_PROGRESSIVE = frozenset({0xC2, 0xCA})
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
+_PROGRESSIVE = 0xC2
+_OTHER_FRAMES = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 _ALL_COEFFICIENTS = (1 << 64) - 1
 EOI, SOS = 0xD9, 0xDA
 
@@ -23,7 +24,8 @@ class JpegParts:
     """A JPEG taken apart: `picture` is what makes the pixels, a file of its own. Sizes in bytes.
 
     `samples` are the pixels of all components, `buffered_bytes` is what a decoder must hold of a
-    picture that comes in several scans.
+    picture that comes in several scans. `is_common` tells pictures in Huffman codes, sequential or
+    progressive, from lossless, hierarchical and arithmetically coded ones, which no browser shows.
     """
 
     picture: bytes
@@ -31,6 +33,7 @@ class JpegParts:
     samples: int
     buffered_bytes: int
     metadata_bytes: int
+    is_common: bool
 
 
 def jpeg_parts(data: Bytes) -> JpegParts | None:
@@ -42,20 +45,21 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
     last bit (T.81 annex G).
     """
     parts: list[Buffer] = [b"\xff\xd8"]
-    sequential = False
+    sequential, is_common = False, True
     scans = samples = metadata = 0
     missing: dict[int, int] = {}  # per component of a progressive frame, a bit for each coefficient
     for code, _, _, segment, scan in jpeg_segments(data):
+        is_common = is_common and code not in _OTHER_FRAMES
         if code == EOI:
             if any(missing.values()):
                 return None
             buffered = 2 * samples if scans > 1 or not sequential else 0  # two bytes for each coefficient
-            return JpegParts(b"".join([*parts, b"\xff\xd9"]), scans, samples, buffered, metadata)
+            return JpegParts(b"".join([*parts, b"\xff\xd9"]), scans, samples, buffered, metadata, is_common)
         if code in _COMMENTS:
             metadata += len(segment)
             parts.append(_colour_coding(code, segment))
             continue
-        if code in _SEQUENTIAL | _PROGRESSIVE:
+        if code in _SEQUENTIAL or code == _PROGRESSIVE:
             sequential = code in _SEQUENTIAL
             samples = _samples(segment)
             if not sequential:
