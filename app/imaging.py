@@ -10,8 +10,9 @@ import base64
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import pyvips
 
@@ -51,6 +52,10 @@ class ImageFacts:
     placeholder: str | None
     captured_at: str | None
     orientation: int
+
+    def stored(self) -> dict[str, Any]:
+        """What a row keeps of it, member by member; of the orientation, what it did to width and height."""
+        return {name: value for name, value in asdict(self).items() if name != "orientation"}
 
 
 def sniffed_type(data: Bytes) -> ContentType:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 
 from app.api.jwks import KeySet, fetched_from
 from app.errors import InvalidToken, InvalidUser, MissingUser, ServiceError
-from app.models import is_user_id
+from app.keys import is_user_id
 from app.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class OneKey:
                 raise SettingsError(f"JWT_KEY: {problem}")
             self._keys[name] = key
 
-    def find(self, key_id: object) -> Mapping[str, VerifyingKey]:  # noqa: ARG002
+    def find(self, key_id: object) -> Mapping[str, VerifyingKey]:  # noqa: ARG002 - one key for all ids
         return self._keys
 
 

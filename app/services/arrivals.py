@@ -4,7 +4,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from app.errors import ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType
-from app.models import Image, Status, final_key
+from app.keys import final_key
+from app.models import Image, Status
 from app.services.inspection import Inspector
 from app.services.storage import ImageStorageService
 from app.spool import Spool
@@ -84,16 +85,9 @@ def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: 
     return dataclasses.replace(
         image,
         object_key=final_key(image),
-        content_type=facts.content_type,
         file_size=stored.size,
-        width=facts.width,
-        height=facts.height,
-        frames=facts.frames,
-        has_alpha=facts.has_alpha,
-        dominant_color=facts.dominant_color,
-        placeholder=facts.placeholder,
-        captured_at=captured_at,
         sha256=stored.sha256.hex(),
         status=Status.UPLOADED,
         expires_at=None,
+        **facts.stored() | {"captured_at": captured_at},
     )

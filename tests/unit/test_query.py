@@ -8,18 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.models import (
-    ContentType,
-    Image,
-    ImageFilter,
-    QueryCost,
-    Status,
-    TagMatch,
-    normalised_title,
-    rfc3339,
-    search_words,
-)
-from app.services.query import FIRST_PAGE, IndexSpan, Position, PostingsJoin, find, plan
+from app.models import ContentType, Image, ImageFilter, QueryCost, Status, TagMatch, normalised_title, search_words
+from app.services.join import FIRST_PAGE, Position
+from app.services.plan import IndexSpan, PostingsJoin, plan
+from app.services.query import find
 from app.services.tables import (
     TITLE_INDEX,
     UNLISTED_TITLE_INDEX,
@@ -31,6 +23,7 @@ from app.services.tables import (
     postings_of,
     to_item,
 )
+from app.times import rfc3339
 from tests.unit.test_tables import IMAGE
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

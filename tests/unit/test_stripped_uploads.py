@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.errors import BackendUnavailable, UploadRejected
-from app.models import Image, NewImage, Status, StripMetadata, UploadMethod, final_key, staging_key
+from app.keys import final_key, staging_key
+from app.models import Image, NewImage, Status, StripMetadata, UploadMethod
 from app.services import Services, build_services
 from app.services.audit import Audit, Orders
 from app.services.aws import AWSClientFactory
