@@ -342,9 +342,8 @@ def test_whatever_is_accepted_is_stripped_and_stays_what_it_was(
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of what is odd about these files
 def test_real_files_show_the_same_without_their_metadata() -> None:
     changed = 0
-    for path in real_images():
-        if not re.search(r"exif|gps|xmp|iptc|app1|comment|mpo|flower|iss634|text|dpi|photoshop", path.name):
-            continue
+    telling = re.compile(r"exif|gps|xmp|iptc|app1|comment|mpo|flower|iss634|text|dpi|photoshop")
+    for path in [*filter(lambda it: telling.search(it.name), real_images()), *real_images("piexif")]:
         data = path.read_bytes()
         try:
             before = shown(data)
@@ -357,4 +356,4 @@ def test_real_files_show_the_same_without_their_metadata() -> None:
             assert shown(bare) == before, (path.name, how)
             assert inspect(bare, LIMITS).orientation == facts.orientation, (path.name, how)
             assert strip(bare, how) == bare, (path.name, how)
-    assert changed > 30
+    assert changed > 45
