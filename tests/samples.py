@@ -61,11 +61,11 @@ def noise(side: int) -> bytes:
     return target.getvalue()
 
 
-def with_orientation(orientation: int, size: tuple[int, int] = (64, 48)) -> bytes:
-    """A JPEG with an Exif orientation, as cameras write it."""
+def with_orientation(orientation: int, size: tuple[int, int] = (64, 48), *, kind: str = "JPEG") -> bytes:
+    """A picture with an Exif orientation, as cameras write it."""
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    return picture("JPEG", size, exif=exif)
+    return picture(kind, size, exif=exif)
 
 
 def base64_text(data: bytes) -> str:
