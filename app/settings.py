@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.models import ImageLimits
+from app.models import ImageLimits, StripMetadata
 from app.variant_specs import VariantSpec, parsed_preset
 
 LOCAL_STAGE = "local"
@@ -230,6 +230,13 @@ class Settings(BaseModel):
     decode_wait_seconds: Annotated[
         float, Field(ge=0, le=60, description="how long an image waits for that memory before it is refused")
     ] = 2.0
+    strip_metadata: Annotated[
+        StripMetadata,
+        Field(
+            description="what is removed from files before they are stored: none, location, or all "
+            "metadata but orientation, colour profile and copyright; variants never have any"
+        ),
+    ] = StripMetadata.NONE
     max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200

@@ -293,7 +293,7 @@ def request_models(settings: Settings) -> RequestModels:
     # Lengths and number are those of the tags as they are kept, so that what is shown can be sent back.
     tag = Annotated[
         str,
-        StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"\S"),
+        StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"[^\s\x1c-\x1f\x85]"),
         BeforeValidator(tag_cleaner(settings.max_tag_length)),
     ]
     several = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, UploadMethod
+from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, StripMetadata, UploadMethod
 from app.services.presign import PresignedUpload
 from app.times import rfc3339
 from app.variant_specs import VariantFormat
@@ -226,6 +226,10 @@ class Limits(Response):
     max_image_metadata_bytes: Annotated[int, Field(description="profiles, Exif data and texts, once inflated")]
     max_image_decode_bytes: Annotated[int, Field(description="memory that decoding takes, as the header tells")]
     content_types: list[ContentType]
+    strip_metadata: Annotated[
+        StripMetadata,
+        Field(description="what is removed from files; `file_size` and `sha256` of an image are those of what is left"),
+    ]
     max_title_length: int
     max_description_length: int
     max_location_length: int

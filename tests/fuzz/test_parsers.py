@@ -18,10 +18,11 @@ from app.api.bodies import read_json, read_upload
 from app.api.conditions import expected_versions
 from app.api.downloads import image_response
 from app.api.idempotency import idempotency_key
-from app.api.identity import BearerIdentity, HeaderIdentity, OneKey
+from app.api.identity import HeaderIdentity
 from app.api.negotiation import accepted_format
 from app.api.parsing import TAGS, parse, query_values
 from app.api.request_models import request_models
+from app.api.tokens import BearerIdentity, OneKey
 from app.errors import InvalidRequest, PreconditionFailed, RangeNotSatisfiable, ServiceError
 from app.models import Image, cleaned_filename
 from app.services.images import ImageService
