@@ -133,11 +133,34 @@ class AWSClientFactory:
             response_checksum_validation="when_required",
         )
         # boto3's type stubs know a service by a literal name only; s3(), dynamodb() and sqs() give the types back.
-        return self._boto3_session().client(
+        client = self._boto3_session().client(
             service,  # type: ignore[call-overload]
             endpoint_url=self._settings.endpoint_url,
             config=config,
         )
+        return self._light(service, client, config) if self._settings.light_clients else client
+
+    def _light(self, service: str, client: Any, config: Config) -> Any:
+        """The client with its hot calls made light, at the address that boto3 has found for it."""
+        if service == "s3":
+            bucket = self._settings.s3_bucket
+            url = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "-"}))
+            origin, prefix = f"{url.scheme}://{url.netloc}", url.path.removesuffix("/-")
+        else:
+            origin = client.meta.endpoint_url
+        if service not in ("s3", "dynamodb") or get_environ_proxies(origin):
+            return client
+        connections = Connections(
+            origin,
+            connect_seconds=config.connect_timeout,
+            read_seconds=config.read_timeout,
+            kept=config.max_pool_connections,
+            tls=self._tls(),
+        )
+        shared: Any = {"region": self._settings.aws_region, "credentials": self.credentials, "clock": utc_now}
+        if service == "s3":
+            return LightS3(client, connections, bucket=bucket, prefix=prefix, **shared)
+        return LightDynamoDB(client, connections, **shared)
 
     def _boto3_session(self) -> boto3.Session:
         if self._session is None:

@@ -8,7 +8,6 @@ compares every byte with boto3's.
 """
 
 import base64
-import functools
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -21,9 +20,8 @@ import orjson
 
 from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
+from app.services.sigv4 import ALGORITHM, signing_key
 from app.settings import Settings
-
-_ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +104,7 @@ class Presigner:
             "key": expected.key,
             "Content-Type": expected.content_type,
             "success_action_status": "201",
-            "x-amz-algorithm": _ALGORITHM,
+            "x-amz-algorithm": ALGORITHM,
             "x-amz-credential": f"{credentials.access_key}/{scope}",
             "x-amz-date": time,
         }
@@ -143,7 +141,7 @@ class Presigner:
         lines = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
         names = ";".join(line.partition(":")[0] for line in lines)
         query = (
-            f"X-Amz-Algorithm={_ALGORITHM}"
+            f"X-Amz-Algorithm={ALGORITHM}"
             f"&X-Amz-Credential={quote(f'{credentials.access_key}/{scope}', safe='')}"
             f"&X-Amz-Date={time}&X-Amz-Expires={expires_in_seconds}"
         )
@@ -151,7 +149,7 @@ class Presigner:
             query += f"&X-Amz-Security-Token={quote(credentials.token, safe='')}"
         query += f"&X-Amz-SignedHeaders={quote(names, safe='')}{answer_with}"
         request = "\n".join((method, path, query, *lines, "", names, "UNSIGNED-PAYLOAD"))
-        text = f"{_ALGORITHM}\n{time}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+        text = f"{ALGORITHM}\n{time}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         return f"{self._origin}{path}?{query}&X-Amz-Signature={self._signature(credentials.secret_key, time, text)}"
 
     def _time_and_scope(self, signed_at: datetime) -> tuple[str, str]:
@@ -160,12 +158,4 @@ class Presigner:
 
     def _signature(self, secret: str | None, time: str, text: str) -> str:
         assert secret is not None  # the type stubs allow for it
-        return hmac.digest(_signing_key(secret, time[:8], self._region), text.encode(), "sha256").hex()
-
-
-@functools.lru_cache(maxsize=8)
-def _signing_key(secret: str, day: str, region: str) -> bytes:
-    key = b"AWS4" + secret.encode()
-    for part in (day, region, "s3", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
+        return hmac.digest(signing_key(secret, time[:8], self._region, "s3"), text.encode(), "sha256").hex()
