@@ -2,27 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Literal, TypedDict
-from urllib.parse import quote, unquote
 
 from app.text import folded, words
-
-Clock = Callable[[], datetime]
-
-_USER_ID = re.compile(r"[A-Za-z0-9._\-@:+=|]{1,128}")
-_IMAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_OBJECT_KEY = re.compile(rf"(?:images|uploads)/([^/]+)/({_IMAGE_ID.pattern})\.[a-z]+")
-_VARIANT_KEY = re.compile(rf"variants/({_IMAGE_ID.pattern})/[0-9a-z.-]+")
-_RECORD_KEY = re.compile(rf"records/([^/]+)/({_IMAGE_ID.pattern})\.json")
-# RFC 3339 section 5.6, with the time of day optional; a query string turns the "+" of an offset into a space.
-_TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+ -])(\d\d):(\d\d)))?", re.ASCII
-)
 
 
 class Status(StrEnum):
@@ -73,7 +60,7 @@ class Image:
 
     Until it is UPLOADED, type, size and checksum are what the client announced, width and height
     are not known, and `expires_at` says when an upload straight to the bucket is given up. From
-    `frames` to `captured_at` all is as `imaging.ImageFacts` says, or None for images older than that.
+    `width` to `captured_at` all is as `imaging.ImageFacts` says, or None for images older than that.
     """
 
     image_id: str
@@ -86,13 +73,13 @@ class Image:
     tags: tuple[str, ...]
     content_type: ContentType
     file_size: int
-    width: int | None
-    height: int | None
     sha256: str | None
     status: Status
     created_at: datetime
     updated_at: datetime
     version: int
+    width: int | None = None
+    height: int | None = None
     frames: int | None = None
     has_alpha: bool | None = None
     dominant_color: str | None = None
@@ -250,71 +237,6 @@ class DeleteOutcome(StrEnum):
     FAILED = "failed"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def is_user_id(text: str) -> bool:
-    return _USER_ID.fullmatch(text) is not None and text not in (".", "..")
-
-
-def is_image_id(text: str) -> bool:
-    """Whether the text is a UUID in canonical lower case (RFC 9562 section 4)."""
-    return _IMAGE_ID.fullmatch(text) is not None
-
-
-def user_prefix(room: Literal["images", "records", "uploads"], user_id: str) -> str:
-    """What all keys of a user in this part of the bucket begin with, and no other user's."""
-    return f"{room}/{quote(user_id, safe='')}/"
-
-
-def object_key(user_id: str, image_id: str, content_type: ContentType) -> str:
-    return f"{user_prefix('images', user_id)}{image_id}.{content_type.extension}"
-
-
-def staging_key(final_key: str) -> str:
-    """Where a form puts what is to become the object of this key."""
-    return "uploads/" + final_key.removeprefix("images/")
-
-
-def final_key(image: Image) -> str:
-    """Where the image's object lies, or will once it is checked."""
-    return "images/" + image.object_key.partition("/")[2]
-
-
-def parsed_object_key(key: str) -> tuple[str, str] | None:
-    """The user and the image that a key names, or None where it is no key of an image's object."""
-    return _named(_OBJECT_KEY.fullmatch(key))
-
-
-def parsed_record_key(key: str) -> tuple[str, str] | None:
-    """The user and the image that a key names, or None where it is no key of a record."""
-    return _named(_RECORD_KEY.fullmatch(key))
-
-
-def variant_prefix(image_id: str) -> str:
-    """What the keys of all variants of an image begin with, and no other's."""
-    return f"variants/{image_id}/"
-
-
-def parsed_variant_key(key: str) -> str | None:
-    """The image that a key names, or None where it is no key of a variant."""
-    match = _VARIANT_KEY.fullmatch(key)
-    return match[1] if match else None
-
-
-def _named(match: re.Match[str] | None) -> tuple[str, str] | None:
-    if match is None:
-        return None
-    user_id = unquote(match[1])
-    return (user_id, match[2]) if is_user_id(user_id) and quote(user_id, safe="") == match[1] else None
-
-
-def record_key(user_id: str, image_id: str) -> str:
-    """Where the copy of the image's row lies in the bucket, beside its object."""
-    return f"{user_prefix('records', user_id)}{image_id}.json"
-
-
 def normalised_tag(tag: str) -> str:
     """Trimmed, case-folded, in Unicode's NFC form."""
     return folded(tag.strip())
@@ -362,33 +284,3 @@ def cleaned_filename(filename: str) -> str | None:
 
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def rfc3339(moment: datetime) -> str:
-    """`2026-01-02T03:04:05.678901Z`: always UTC, always microseconds, so that text sorts as time."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def parsed_timestamp(text: str) -> datetime:
-    """The moment that an RFC 3339 date-time, or a date (midnight UTC), names.
-
-    Raises ValueError where it names none.
-    """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        raise ValueError("must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T12:00:00Z)")
-    day, time_of_day, fraction, zulu, sign, hours, minutes = match.groups()
-    if time_of_day is None:
-        return datetime.combine(date.fromisoformat(day), time(), UTC)
-    offset = timedelta()
-    if not zulu:
-        if int(minutes) > 59:
-            raise ValueError("has an offset with more than 59 minutes")
-        offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    moment = datetime.fromisoformat(f"{day}T{time_of_day}").replace(
-        microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=timezone(offset)
-    )
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("is outside of the years 1 to 9999") from error

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 from moto import mock_aws
 
-from app.models import utc_now
 from app.services import Services, build_services
 from app.services.aws import AWSClientFactory
 from app.services.provision import provision
 from app.settings import Settings
+from app.times import utc_now
 from tests.server import RunningService
 
 

@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 
 from app.api.jwks import KeySet, fetched_from
 from app.errors import InvalidToken, InvalidUser, MissingUser, ServiceError
-from app.models import is_user_id
+from app.keys import is_user_id
 from app.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)

@@ -4,10 +4,8 @@ They depend on the settings (how long may a title be?), so they are made per app
 `request_models`; the classes here say what the rest of the code sees.
 """
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,13 +13,27 @@ from pydantic import (
     BeforeValidator,
     Field,
     StringConstraints,
-    WithJsonSchema,
     create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from app.api.parsing import Request, split_tags
+from app.api.fields import (
+    MAX_WANTED_TAGS,
+    MAX_WANTED_TEXT,
+    Moment,
+    WantedTag,
+    WantedText,
+    bare_name,
+    blank_as_none,
+    distinct,
+    one_of,
+    plain_number,
+    tag_cleaner,
+    with_words,
+    written_tags,
+)
+from app.api.parsing import Request
 from app.errors import FieldError, InvalidRequest, UnsupportedImageType
 from app.models import (
     Announcement,
@@ -32,102 +44,10 @@ from app.models import (
     Status,
     TagMatch,
     UploadMethod,
-    cleaned_filename,
-    normalised_tag,
-    parsed_timestamp,
     search_words,
 )
 from app.settings import Settings
 from app.variant_specs import QUALITIES, Crop, Fit, VariantFormat, VariantSpec, default_spec, rounded_up
-
-_MAX_WANTED_TAGS = 20
-_MAX_WANTED_WORDS = 10
-_MAX_WANTED_TEXT = 1000  # characters
-_MAX_TAGS_TEXT = 64 * 1024  # characters, of all tags in one string
-_MAX_TAGS_WRITTEN = 1000  # before blanks and duplicates are taken out
-
-
-def _blank_as_none(value: object) -> object:
-    """Forms send an empty field for "nothing"."""
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _bare_name(value: object) -> object:
-    return cleaned_filename(value) if isinstance(value, str) else value
-
-
-def _written_tags(value: object) -> object:
-    """Tags in whichever form, not yet cleaned; more text than anyone writes is not taken apart."""
-    if value is None:
-        return []
-    if isinstance(value, str):
-        if len(value) > _MAX_TAGS_TEXT:
-            raise PydanticCustomError("tags", "is too long")
-        value = split_tags(value)
-    if isinstance(value, list) and len(value) > _MAX_TAGS_WRITTEN:
-        raise PydanticCustomError("tags", "has too many entries")
-    return value
-
-
-def _tag_cleaner(max_length: int) -> Callable[[object], object]:
-    def clean(value: object) -> object:
-        # In NFC a character stands for at most four, so more than that cannot shrink to the limit.
-        return normalised_tag(value) if isinstance(value, str) and len(value.strip()) <= 4 * max_length else value
-
-    return clean
-
-
-def _distinct(max_tags: int) -> Callable[[list[str]], list[str]]:
-    def check(tags: list[str]) -> list[str]:
-        distinct = list(dict.fromkeys(tags))
-        if len(distinct) > max_tags:
-            raise PydanticCustomError("tags", "has more than {max_tags} different tags", {"max_tags": max_tags})
-        return distinct
-
-    return check
-
-
-def _moment(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parsed_timestamp(value)
-    except ValueError as error:
-        raise PydanticCustomError("timestamp", "{problem}", {"problem": str(error)}) from error
-
-
-def _plain_number(value: object) -> object:
-    """Python reads more as a number than people do: 1_0, +5, 5.0, or with blanks around."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
-        raise PydanticCustomError("number", "must be a whole number in plain digits")
-    return value
-
-
-def _one_of(names: Collection[str]) -> Callable[[str], str]:
-    def check(name: str) -> str:
-        if name not in names:
-            raise PydanticCustomError("name", "must be one of: {names}", {"names": ", ".join(names)})
-        return name
-
-    return check
-
-
-def _with_words(text: str) -> str:
-    found = len(search_words(text))
-    if found == 0:
-        raise PydanticCustomError("words", "holds no word: nothing with a letter or a digit")
-    if found > _MAX_WANTED_WORDS:
-        raise PydanticCustomError("words", "may hold {most} different words at most", {"most": _MAX_WANTED_WORDS})
-    return text
-
-
-WantedText = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_WANTED_TEXT)]
-WantedTag = Annotated[WantedText, BeforeValidator(_tag_cleaner(_MAX_WANTED_TEXT))]
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "description": "an RFC 3339 time, or a date (midnight UTC)"}),
-]
 
 
 class ImageEdit(Request):
@@ -210,8 +130,8 @@ class ListQuery(Request):
 
     user_id: Annotated[str | None, Field(description="if given, must be the caller")] = None
     tags: Annotated[
-        Annotated[list[WantedTag], Field(min_length=1), AfterValidator(_distinct(_MAX_WANTED_TAGS))] | None,
-        BeforeValidator(_written_tags),
+        Annotated[list[WantedTag], Field(min_length=1), AfterValidator(distinct(MAX_WANTED_TAGS))] | None,
+        BeforeValidator(written_tags),
         Field(description="separated by commas, or repeated; see tag_match"),
     ] = None
     tag_match: Annotated[Literal["any", "all"], Field(description="how many of the tags an image must have")] = "any"
@@ -226,7 +146,7 @@ class ListQuery(Request):
     filename: Annotated[WantedText | None, Field(description="a part of the filename, in any case")] = None
     location: Annotated[WantedText | None, Field(description="a part of the location, in any case")] = None
     q: Annotated[
-        Annotated[WantedText, AfterValidator(_with_words)] | None,
+        Annotated[WantedText, AfterValidator(with_words)] | None,
         Field(description="words that all occur in title, description, filename, location or tags"),
     ] = None
     content_type: Annotated[str | None, Field(description="exactly this type")] = None
@@ -264,7 +184,7 @@ class TagsQuery(Request):
     """Which of the caller's tags to show."""
 
     prefix: Annotated[
-        str, StringConstraints(max_length=_MAX_WANTED_TEXT), Field(description="how the tag starts, in any case")
+        str, StringConstraints(max_length=MAX_WANTED_TEXT), Field(description="how the tag starts, in any case")
     ] = ""
     limit: int
 
@@ -286,8 +206,8 @@ class DownloadQuery(Request):
 class ThumbnailQuery(Request):
     """Which variant of an image."""
 
-    width: Annotated[int | None, BeforeValidator(_plain_number)] = None
-    height: Annotated[int | None, BeforeValidator(_plain_number)] = None
+    width: Annotated[int | None, BeforeValidator(plain_number)] = None
+    height: Annotated[int | None, BeforeValidator(plain_number)] = None
     fit: Annotated[
         Literal["contain", "cover"] | None,
         Field(description="contain (default): whole inside of width and height; cover: filling both, the rest cut off"),
@@ -302,7 +222,7 @@ class ThumbnailQuery(Request):
     ] = "auto"
     quality: Annotated[
         int,
-        BeforeValidator(_plain_number),
+        BeforeValidator(plain_number),
         Field(ge=1, le=100, description="rounded up to 50, 65, 80 or 90; PNG has none"),
     ] = 80
     preset: str | None = None
@@ -332,7 +252,7 @@ class LinkQuery(Request):
     """The signed part of a link."""
 
     v: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
-    expires: Annotated[int, BeforeValidator(_plain_number), Field(description="seconds since 1970")]
+    expires: Annotated[int, BeforeValidator(plain_number), Field(description="seconds since 1970")]
     signature: Annotated[str, StringConstraints(max_length=64)]
 
 
@@ -364,7 +284,7 @@ class RequestModels:
 
 
 def request_models(settings: Settings) -> RequestModels:
-    def text(max_length: int, clean: Callable[[object], object] = _blank_as_none) -> Any:
+    def text(max_length: int, clean: Callable[[object], object] = blank_as_none) -> Any:
         limited = Annotated[str, StringConstraints(strip_whitespace=True, max_length=max_length)]
         return (Annotated[limited | None, BeforeValidator(clean)], None)
 
@@ -372,26 +292,26 @@ def request_models(settings: Settings) -> RequestModels:
     tag = Annotated[
         str,
         StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"\S"),
-        BeforeValidator(_tag_cleaner(settings.max_tag_length)),
+        BeforeValidator(tag_cleaner(settings.max_tag_length)),
     ]
-    distinct = Annotated[
+    several = Annotated[
         list[tag],
-        AfterValidator(_distinct(settings.max_tags)),
+        AfterValidator(distinct(settings.max_tags)),
         Field(json_schema_extra={"maxItems": settings.max_tags}),
     ]
-    tags: Any = Annotated[distinct | None, BeforeValidator(_written_tags)]
+    tags: Any = Annotated[several | None, BeforeValidator(written_tags)]
     texts: dict[str, Any] = {
         "title": text(settings.max_title_length),
         "description": text(settings.max_description_length),
         "location": text(settings.max_location_length),
         "tags": (tags, None),
     }
-    texts_with_name = texts | {"filename": text(settings.max_filename_length, _bare_name)}
+    texts_with_name = texts | {"filename": text(settings.max_filename_length, bare_name)}
     name: Any = Annotated[str, StringConstraints(strip_whitespace=True, max_length=settings.max_filename_length)]
     limit: Any = (
         Annotated[
             int,
-            BeforeValidator(_plain_number),
+            BeforeValidator(plain_number),
             Field(ge=1, le=settings.max_list_limit, description="entries on the page"),
         ],
         settings.default_list_limit,
@@ -399,13 +319,13 @@ def request_models(settings: Settings) -> RequestModels:
     side: Any = (
         Annotated[
             Annotated[int, Field(ge=1, le=settings.variant_sizes[-1])] | None,
-            BeforeValidator(_plain_number),
+            BeforeValidator(plain_number),
             Field(description="pixels, rounded up to one of variant_sizes in /limits"),
         ],
         None,
     )
     preset: Any = Annotated[
-        str, AfterValidator(_one_of(settings.presets)), Field(json_schema_extra={"enum": list(settings.presets)})
+        str, AfterValidator(one_of(settings.presets)), Field(json_schema_extra={"enum": list(settings.presets)})
     ]
     upload_fields = create_model("UploadFields", __base__=UploadFields, **texts_with_name)
     metadata: Any = (upload_fields | None, None)
@@ -417,7 +337,7 @@ def request_models(settings: Settings) -> RequestModels:
             "UploadAnnouncement",
             __base__=UploadAnnouncement,
             **texts,
-            filename=(Annotated[name, BeforeValidator(_bare_name)], ...),
+            filename=(Annotated[name, BeforeValidator(bare_name)], ...),
         ),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
         tags_query=create_model("TagsQuery", __base__=TagsQuery, limit=limit),

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, UploadMethod, rfc3339
+from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, UploadMethod
 from app.services.presign import PresignedUpload
+from app.times import rfc3339
 from app.variant_specs import VariantFormat
 
 

@@ -12,14 +12,14 @@ from app import logs
 from app.entrypoints.cli_audit import audit
 from app.entrypoints.cli_deploy import deploy, teardown
 from app.entrypoints.cli_rebuild import rebuild
-from app.entrypoints.environment import settings_from_environment
+from app.entrypoints.environment import env_example, settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
 from app.entrypoints.postman import postman_collection
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
-from app.models import is_user_id
+from app.keys import is_user_id
 from app.services.audit import Orders
-from app.settings import Settings, SettingsError, env_example
+from app.settings import Settings, SettingsError
 
 
 @click.group()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.errors import BackendUnavailable
-from app.models import Clock, utc_now
 from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
@@ -22,6 +21,7 @@ from app.services.storage import ImageStorageService
 from app.services.uploads import DirectUploadService
 from app.services.variants import VariantService
 from app.settings import Settings, SettingsError
+from app.times import Clock, utc_now
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app.errors import BackendUnavailable, IdempotencyConflict, RequestInProgress
-from app.models import Clock, Image, rfc3339
+from app.models import Image
 from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated
 from app.services.tables import TTL_ATTRIBUTE, Item, from_item, row_key, to_item
 from app.settings import Settings
+from app.times import Clock, rfc3339
 
 log = logging.getLogger(__name__)
 

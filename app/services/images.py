@@ -8,24 +8,15 @@ reasons are in docs/adr/0002-order-of-writes.md.
 import dataclasses
 import logging
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
 
 from app.errors import BackendUnavailable, ImageNotFound, NotOwner, PreconditionFailed
+from app.keys import is_image_id, object_key
 from app.logs import audit_trail
-from app.models import (
-    Clock,
-    DeleteOutcome,
-    Image,
-    ImageChanges,
-    ImageFilter,
-    NewImage,
-    Page,
-    Status,
-    is_image_id,
-    object_key,
-)
+from app.models import ContentType, DeleteOutcome, Image, ImageChanges, ImageFilter, NewImage, Page, Status
 from app.services.aws import back_off
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
@@ -35,6 +26,7 @@ from app.services.storage import ImageStorageService, ObjectStream
 from app.settings import Settings
 from app.spool import Spool
 from app.text import folded
+from app.times import Clock
 
 if TYPE_CHECKING:
     from app.imaging import ImageFacts
@@ -81,30 +73,17 @@ class ImageService:
 
     def _store(self, user_id: str, image_id: str, new: NewImage, facts: "ImageFacts", spool: Spool) -> Image:
         """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""
-        now = self._clock()
-        announced = Image(
-            image_id=image_id,
-            user_id=user_id,
-            object_key=object_key(user_id, image_id, facts.content_type),
-            filename=new.filename or f"image.{facts.content_type.extension}",
-            title=new.title,
-            description=new.description,
-            location=new.location,
-            tags=new.tags,
-            content_type=facts.content_type,
-            file_size=spool.size,
-            width=facts.width,
-            height=facts.height,
-            frames=facts.frames,
-            has_alpha=facts.has_alpha,
-            dominant_color=facts.dominant_color,
-            placeholder=facts.placeholder,
-            captured_at=facts.captured_at,
-            sha256=spool.sha256.hex(),
-            status=Status.PENDING_UPLOAD,
-            created_at=now,
-            updated_at=now,
-            version=1,
+        announced = dataclasses.replace(
+            first_version(
+                user_id,
+                image_id,
+                new,
+                content_type=facts.content_type,
+                file_size=spool.size,
+                sha256=spool.sha256.hex(),
+                now=self._clock(),
+            ),
+            **dataclasses.asdict(facts),
         )
         pending = self._metadata.add(announced)
         if pending.status is Status.UPLOADED:
@@ -171,7 +150,7 @@ class ImageService:
 
     def tags(self, user_id: str, *, prefix: str, limit: int) -> Sequence[str]:
         """The tags of the user's images that start with a prefix, in order, at most `limit`."""
-        return self._metadata.tags(user_id, prefix=folded(prefix.lstrip()), limit=limit)
+        return self._metadata.postings.tags(user_id, prefix=folded(prefix.lstrip()), limit=limit)
 
     def update(
         self, user_id: str, image_id: str, changes: ImageChanges, *, expected_versions: Collection[int] | None = None
@@ -276,6 +255,36 @@ class ImageService:
         if image.user_id != user_id:
             raise NotOwner
         return image
+
+
+def first_version(
+    user_id: str,
+    image_id: str,
+    new: NewImage,
+    *,
+    content_type: ContentType,
+    file_size: int,
+    sha256: str | None,
+    now: datetime,
+) -> Image:
+    """An image as its row begins: pending, with what its client says about it; size in bytes, SHA-256 in hex."""
+    return Image(
+        image_id=image_id,
+        user_id=user_id,
+        object_key=object_key(user_id, image_id, content_type),
+        filename=new.filename or f"image.{content_type.extension}",
+        title=new.title,
+        description=new.description,
+        location=new.location,
+        tags=new.tags,
+        content_type=content_type,
+        file_size=file_size,
+        sha256=sha256,
+        status=Status.PENDING_UPLOAD,
+        created_at=now,
+        updated_at=now,
+        version=1,
+    )
 
 
 def whose(image: Image) -> dict[str, str]:

@@ -1,52 +1,34 @@
 """What is known about images, in DynamoDB."""
 
-import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.errors import BackendUnavailable, ImageNotFound
-from app.models import Image, ImageFilter, QueryCost, Status, rfc3339
-from app.services.aws import (
-    CONDITION_FAILED,
-    AWSClientFactory,
-    back_off,
-    cancellation_reasons,
-    error_code,
-    translated,
-    was_retried,
-)
+from app.errors import ImageNotFound
+from app.models import Image, ImageFilter, QueryCost, Status
+from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated, was_retried
+from app.services.dynamodb import MAX_ACTIONS, batch_get, item_pages, row_that_failed_the_condition, transact
+from app.services.postings import PostingsTable
 from app.services.query import Found, Position, find
-from app.services.reader import DynamoDBReader, batch_get
+from app.services.reader import DynamoDBReader
 from app.services.tables import (
     EXPIRY_INDEX,
-    HIGHEST_CHARACTER,
-    TAG_INDEX,
     UNLISTED_USER_INDEX,
     USER_INDEX,
     Index,
-    Item,
     Posting,
     from_item,
-    from_posting_key,
     index_key,
-    posting_item,
-    posting_key,
     postings_of,
     row_key,
     to_item,
 )
 from app.settings import Settings
+from app.times import rfc3339
 
-log = logging.getLogger(__name__)
-
-_FAILED_IN_TRANSACTION = "ConditionalCheckFailed"
-_MAX_ACTIONS = 100  # of a transaction (DynamoDB API Reference, "TransactWriteItems")
-_BATCH_WRITES = 25  # DynamoDB API Reference, "BatchWriteItem"
-_MAX_CONFLICTS = 8
-_TAGS_PAGE = 25  # what fits into the 4 KB that cost no more than a single one
+_UNCHANGED = "#version = :old_version AND #status = :old_status"
 
 
 class RowChanged(Exception):
@@ -60,6 +42,7 @@ class ImageMetadataService:
         self._factory = factory
         self._table = settings.images_table
         self._postings_table = settings.postings_table
+        self.postings = PostingsTable(factory, settings)
 
     def add(self, image: Image) -> Image:
         """Write the first row of an image, unless its id has one; returns the row that is there then."""
@@ -72,7 +55,7 @@ class ImageMetadataService:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                found = _row_that_failed_the_condition(error)
+                found = row_that_failed_the_condition(error)
                 if not found:
                     raise
                 return from_item(found)
@@ -98,9 +81,9 @@ class ImageMetadataService:
         }
         with translated("dynamodb"):
             try:
-                self._transact([{"Put": row}, *self._puts(postings_of(image))])
+                transact(self._factory, [{"Put": row}, *self.postings.puts(postings_of(image))])
             except ClientError as error:
-                found = _row_that_failed_the_condition(error)
+                found = row_that_failed_the_condition(error)
                 if not found or from_item(found) != image:
                     raise RowChanged from error
 
@@ -127,19 +110,19 @@ class ImageMetadataService:
         update = self._update(old, new)
         before, after = postings_of(old), postings_of(new)
         gained, lost = sorted(after - before), sorted(before - after)
-        in_reach = max(_MAX_ACTIONS - 1 - len(gained), 0)
-        actions = self._puts(gained) + self._deletes(lost[:in_reach])
+        in_reach = max(MAX_ACTIONS - 1 - len(gained), 0)
+        actions = self.postings.puts(gained) + self.postings.deletes(lost[:in_reach])
         with translated("dynamodb"):
             try:
                 if actions:
-                    self._transact([{"Update": update}, *actions])
+                    transact(self._factory, [{"Update": update}, *actions])
                 else:
                     self._factory.dynamodb().update_item(**update)
             except ClientError as error:
-                found = _row_that_failed_the_condition(error)
+                found = row_that_failed_the_condition(error)
                 if not found or from_item(found) != new:
                     raise RowChanged from error
-        self._remove_postings(lost[in_reach:])
+        self.postings.remove(lost[in_reach:])
 
     def _update(self, old: Image, new: Image) -> dict[str, Any]:
         before, after = to_item(old), to_item(new)
@@ -160,25 +143,11 @@ class ImageMetadataService:
             "TableName": self._table,
             "Key": row_key(old.image_id),
             "UpdateExpression": " ".join(clauses),
-            "ConditionExpression": "#version = :old_version AND #status = :old_status",
+            "ConditionExpression": _UNCHANGED,
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-
-    def _transact(self, actions: list[Any]) -> None:
-        """Carry out all of the actions or none. Gets out of the way of others that touch the same row."""
-        for attempt in range(_MAX_CONFLICTS):
-            try:
-                self._factory.dynamodb().transact_write_items(TransactItems=actions)
-            except ClientError as error:
-                codes = [reason.get("Code") for reason in cancellation_reasons(error)]
-                if _FAILED_IN_TRANSACTION in codes or "TransactionConflict" not in codes:
-                    raise
-                back_off(attempt)
-            else:
-                return
-        raise BackendUnavailable("dynamodb")
 
     def remove(self, image_id: str) -> bool:
         """Take the row away. False where it was already gone, so that of many removers one is told True."""
@@ -202,33 +171,6 @@ class ImageMetadataService:
         reader = DynamoDBReader(self._factory, self._table, self._postings_table, user_id)
         found = find(reader, wanted, limit=limit, after=after, max_candidates=max_candidates)
         return found, reader.cost
-
-    def tags(self, user_id: str, *, prefix: str, limit: int) -> list[str]:
-        """The user's tags that start with a prefix, in order, at most `limit`.
-
-        The index holds each tag as often as there are images with it; behind each page it is
-        leapt to the next tag, so that the cost is that of the tags alone.
-        """
-        found: list[str] = []
-        first = prefix or "\0"
-        while len(found) < limit:
-            with translated("dynamodb"):
-                answer = self._factory.dynamodb().query(
-                    TableName=self._postings_table,
-                    IndexName=TAG_INDEX,
-                    KeyConditionExpression="user_id = :user AND tag BETWEEN :first AND :last",
-                    ExpressionAttributeValues={
-                        ":user": {"S": user_id},
-                        ":first": {"S": first},
-                        ":last": {"S": prefix + HIGHEST_CHARACTER},
-                    },
-                    Limit=_TAGS_PAGE,
-                )
-            found += dict.fromkeys(item["tag"]["S"] for item in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                break
-            first = found[-1] + "\0"
-        return found[:limit]
 
     def scan_all(self, *, user_id: str | None = None) -> Iterator[list[Image]]:
         """All images, or all of a user, finished or not, a page at a time. Lags behind what was written last."""
@@ -259,18 +201,8 @@ class ImageMetadataService:
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Image]]:
         """The images among what a query finds, or a scan. Rows without an object are of other things."""
-        for items in self._item_pages(query):
+        for items in item_pages(self._factory, query):
             yield [from_item(item) for item in items if "object_key" in item]
-
-    def _item_pages(self, query: dict[str, Any]) -> Iterator[list[Item]]:
-        while True:
-            client = self._factory.dynamodb()
-            with translated("dynamodb"):
-                answer: Any = client.query(**query) if "IndexName" in query else client.scan(**query)
-            yield answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            query |= {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def count(self) -> int:
         """About how many rows there are; DynamoDB counts them every six hours."""
@@ -284,7 +216,7 @@ class ImageMetadataService:
         """
         postings = postings_of(image)
         if postings:
-            self._while_unchanged(image.image_id, image, self._puts(postings))
+            self._while_unchanged(image.image_id, image, self.postings.puts(postings))
 
     def remove_strays(self, image_id: str, image: Image | None, strays: Collection[Posting]) -> None:
         """Take away postings that an image must not have, on the condition that its row is still this one.
@@ -292,9 +224,9 @@ class ImageMetadataService:
         Where the image is None, on the condition that it still has no row. Raises RowChanged, and
         then some may be gone.
         """
-        actions = self._deletes(strays)
-        for start in range(0, len(actions), _MAX_ACTIONS - 1):
-            self._while_unchanged(image_id, image, actions[start : start + _MAX_ACTIONS - 1])
+        actions = self.postings.deletes(strays)
+        for start in range(0, len(actions), MAX_ACTIONS - 1):
+            self._while_unchanged(image_id, image, actions[start : start + MAX_ACTIONS - 1])
 
     def _while_unchanged(self, image_id: str, image: Image | None, actions: list[Any]) -> None:
         """Carry the actions out, on the condition that the image's row is this one, or that there is none."""
@@ -304,36 +236,16 @@ class ImageMetadataService:
         else:
             row = to_item(image)
             check |= {
-                "ConditionExpression": "#version = :version AND #status = :status",
+                "ConditionExpression": _UNCHANGED,
                 "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
-                "ExpressionAttributeValues": {":version": row["version"], ":status": row["status"]},
+                "ExpressionAttributeValues": {":old_version": row["version"], ":old_status": row["status"]},
             }
         with translated("dynamodb"):
             try:
-                self._transact([{"ConditionCheck": check}, *actions])
+                transact(self._factory, [{"ConditionCheck": check}, *actions])
             except ClientError as error:
-                _row_that_failed_the_condition(error)
+                row_that_failed_the_condition(error)
                 raise RowChanged from error
-
-    def scan_postings(self, *, user_id: str | None = None) -> Iterator[list[Posting]]:
-        """All postings, or those of a user, a page at a time. A user's cost as much as all."""
-        query: dict[str, Any] = {"TableName": self._postings_table, "ProjectionExpression": "term_key, image_key"}
-        if user_id is not None:
-            query |= {
-                "FilterExpression": "begins_with(term_key, :user)",
-                "ExpressionAttributeValues": {":user": {"S": f"{user_id}#"}},
-            }
-        for items in self._item_pages(query):
-            yield [from_posting_key(item) for item in items]
-
-    def existing_postings(self, postings: Collection[Posting]) -> frozenset[Posting]:
-        """Those of the postings that are there, read consistently."""
-        keys = [posting_key(posting) for posting in postings]
-        return frozenset(
-            from_posting_key(item)
-            for items, _ in batch_get(self._factory, self._postings_table, keys, consistent=True)
-            for item in items
-        )
 
     def expired(self, now: datetime) -> Iterator[str]:
         """Ids of uploads straight to the bucket whose time is over, also of those that are being removed.
@@ -348,54 +260,10 @@ class ImageMetadataService:
                 "ExpressionAttributeNames": {"#status": "status"},
                 "ExpressionAttributeValues": {":status": {"S": status.value}, ":now": {"S": rfc3339(now)}},
             }
-            while True:
-                with translated("dynamodb"):
-                    answer = self._factory.dynamodb().query(**query)
-                yield from (item["image_id"]["S"] for item in answer["Items"])
-                if "LastEvaluatedKey" not in answer:
-                    break
-                query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            for items in item_pages(self._factory, query):
+                yield from (item["image_id"]["S"] for item in items)
 
     def ping(self) -> None:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""
         with translated("dynamodb"):
             self._factory.dynamodb().get_item(TableName=self._table, Key=row_key("ping"))
-
-    def _puts(self, postings: Collection[Posting]) -> list[Any]:
-        return [{"Put": {"TableName": self._postings_table, "Item": posting_item(it)}} for it in sorted(postings)]
-
-    def _deletes(self, postings: Collection[Posting]) -> list[Any]:
-        return [{"Delete": {"TableName": self._postings_table, "Key": posting_key(it)}} for it in sorted(postings)]
-
-    def _remove_postings(self, postings: Sequence[Posting]) -> None:
-        """Take away postings of a row that has none of them any more; one that stays does no harm."""
-        for start in range(0, len(postings), _BATCH_WRITES):
-            waiting: Any = {
-                self._postings_table: [
-                    {"DeleteRequest": {"Key": posting_key(it)}} for it in postings[start : start + _BATCH_WRITES]
-                ]
-            }
-            try:
-                for attempt in range(_MAX_CONFLICTS):
-                    with translated("dynamodb"):
-                        waiting = self._factory.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
-                    if not waiting:
-                        break
-                    back_off(attempt)
-            except BackendUnavailable as error:
-                log.warning("postings left for the audit", extra={"cause": str(error.__cause__)})
-                return
-
-
-def _row_that_failed_the_condition(error: ClientError) -> Item | None:
-    """The row as it is, where a write or a transaction failed because of it, and None where the row is gone.
-
-    Raises the error where it is another.
-    """
-    if error_code(error) == CONDITION_FAILED:
-        found: Any = error.response.get("Item")
-        return found or None
-    for reason in cancellation_reasons(error):
-        if reason.get("Code") == _FAILED_IN_TRANSACTION:
-            return reason.get("Item") or None
-    raise error

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.models import Image, ImageFilter, QueryCost, Status, TagMatch, rfc3339
+from app.models import Image, ImageFilter, QueryCost, Status, TagMatch
 from app.services.tables import (
     HIGHEST_CHARACTER,
     TITLE_END,
@@ -29,6 +29,7 @@ from app.services.tables import (
     TermKind,
     title_key_start,
 )
+from app.times import rfc3339
 
 Position = tuple[str, str]
 """Where an image stands in a list: its sort value (time, or title and time) and its id."""

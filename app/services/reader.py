@@ -3,36 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.errors import BackendUnavailable
 from app.models import Image, QueryCost
-from app.services.aws import AWSClientFactory, back_off, translated
+from app.services.aws import AWSClientFactory, translated
+from app.services.dynamodb import batch_get
 from app.services.query import IndexSpan, Position
-from app.services.tables import Item, Term, from_item, index_key, row_key, term_key
+from app.services.tables import Term, from_item, index_key, row_key, term_key
 
-_BATCH_READS = 100  # DynamoDB API Reference, "BatchGetItem"
 _LARGEST_PAGE = 1000
-_MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed
-
-
-def batch_get(
-    factory: AWSClientFactory, table: str, keys: Sequence[Item], *, consistent: bool
-) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
-    """Those of the items that exist, as they come, with the capacity that each answer consumed.
-
-    Raises BackendUnavailable.
-    """
-    for start in range(0, len(keys), _BATCH_READS):
-        wanted: Any = {table: {"Keys": keys[start : start + _BATCH_READS], "ConsistentRead": consistent}}
-        for attempt in range(_MAX_ATTEMPTS):
-            with translated("dynamodb"):
-                answer = factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
-            yield answer["Responses"].get(table, ()), answer.get("ConsumedCapacity", ())
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                break
-            back_off(attempt)
-        else:
-            raise BackendUnavailable("dynamodb")
 
 
 class DynamoDBReader:

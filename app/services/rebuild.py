@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.models import rfc3339
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.query import Position
+from app.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

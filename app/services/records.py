@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from app.models import ContentType, Image, Rejection, Status, parsed_timestamp, rfc3339
+from app.models import ContentType, Image, Rejection, Status
+from app.times import parsed_timestamp, rfc3339
 
 _TIMES = ("created_at", "updated_at", "expires_at")
 _MEMBERS = frozenset(field.name for field in dataclasses.fields(Image))

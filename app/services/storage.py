@@ -11,7 +11,8 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from app.errors import ImageNotFound
-from app.models import Image, UploadMethod, final_key, record_key, variant_prefix
+from app.keys import final_key, record_key, variant_prefix
+from app.models import Image, UploadMethod
 from app.services.aws import AWSClientFactory, error_code, translated
 from app.services.presign import ExpectedObject, PresignedUpload, Presigner
 from app.services.records import Record, from_record, to_record

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.models import ContentType, Image, Rejection, Status, image_words, normalised_title, parsed_timestamp, rfc3339
+from app.models import ContentType, Image, Rejection, Status, image_words, normalised_title
+from app.times import parsed_timestamp, rfc3339
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, GlobalSecondaryIndexTypeDef

@@ -30,28 +30,19 @@ from app.errors import (
     UploadNotPending,
     UploadRejected,
 )
+from app.keys import final_key, parsed_object_key, staging_key
 from app.logs import audit_trail
-from app.models import (
-    Announcement,
-    Clock,
-    Image,
-    Rejection,
-    Status,
-    UploadMethod,
-    final_key,
-    object_key,
-    parsed_object_key,
-    staging_key,
-)
+from app.models import Announcement, Image, Rejection, Status, UploadMethod
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
-from app.services.images import ImageService, whose
+from app.services.images import ImageService, first_version, whose
 from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
 from app.services.storage import ImageStorageService, ObjectExists
 from app.settings import Settings
 from app.spool import Spool
+from app.times import Clock
 
 if TYPE_CHECKING:
     from app.imaging import ImageFacts
@@ -112,27 +103,19 @@ class DirectUploadService:
 
     def _announce(self, user_id: str, image_id: str, announced: Announcement) -> Image:
         now = self._clock()
-        final = object_key(user_id, image_id, announced.content_type)
-        image = Image(
-            image_id=image_id,
-            user_id=user_id,
-            object_key=final if announced.method is UploadMethod.PUT else staging_key(final),
-            filename=announced.new.filename or f"image.{announced.content_type.extension}",
-            title=announced.new.title,
-            description=announced.new.description,
-            location=announced.new.location,
-            tags=announced.new.tags,
+        image = first_version(
+            user_id,
+            image_id,
+            announced.new,
             content_type=announced.content_type,
             file_size=announced.file_size,
-            width=None,
-            height=None,
             sha256=announced.sha256,
-            status=Status.PENDING_UPLOAD,
-            created_at=now,
-            updated_at=now,
-            version=1,
-            expires_at=_signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds),
+            now=now,
         )
+        if announced.method is UploadMethod.POST:
+            image = dataclasses.replace(image, object_key=staging_key(image.object_key))
+        expires_at = _signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds)
+        image = dataclasses.replace(image, expires_at=expires_at)
         added = self._metadata.add(image)
         audit_trail.info("upload announced", extra=whose(image) | {"bytes": image.file_size})
         return added
@@ -313,17 +296,10 @@ class DirectUploadService:
                 uploaded = dataclasses.replace(
                     image,
                     object_key=final_key(image),
-                    content_type=facts.content_type,
-                    width=facts.width,
-                    height=facts.height,
-                    frames=facts.frames,
-                    has_alpha=facts.has_alpha,
-                    dominant_color=facts.dominant_color,
-                    placeholder=facts.placeholder,
-                    captured_at=facts.captured_at,
                     sha256=spool.sha256.hex(),
                     status=Status.UPLOADED,
                     expires_at=None,
+                    **dataclasses.asdict(facts),
                 )
                 if key != uploaded.object_key:
                     self._storage.put_if_absent(uploaded, spool)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 
 from app.admission import MemoryBudget
 from app.errors import BackendUnavailable, ImageNotFound
-from app.models import Image, Status, is_image_id
+from app.keys import is_image_id
+from app.models import Image, Status
 from app.services.batches import Batches
 from app.services.metadata import ImageMetadataService
 from app.services.storage import ImageStorageService, ObjectExists

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.models import parsed_timestamp
+from app.times import parsed_timestamp
 from tests.contract.steps import IMAGES, Json, assert_problem, upload
 from tests.samples import picture_of_bytes
 

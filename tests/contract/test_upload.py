@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image as Pillow
 
-from app.models import parsed_timestamp
+from app.times import parsed_timestamp
 from tests.contract.conftest import Connect
 from tests.contract.steps import IMAGES, assert_problem, upload
 from tests.samples import FORMATS, base64_text, photo, picture, picture_of_bytes, sha256_base64

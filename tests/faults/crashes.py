@@ -21,17 +21,8 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from app.errors import ImageNotFound, UploadRejected
-from app.models import (
-    Announcement,
-    ContentType,
-    Image,
-    ImageFilter,
-    NewImage,
-    Status,
-    UploadMethod,
-    record_key,
-    utc_now,
-)
+from app.keys import record_key
+from app.models import Announcement, ContentType, Image, ImageFilter, NewImage, Status, UploadMethod
 from app.services import Services, build_services
 from app.services.audit import Audit, Finding, Orders
 from app.services.aws import AWSClientFactory
@@ -39,6 +30,7 @@ from app.services.provision import provision
 from app.services.tables import posting_key, postings_of
 from app.settings import Settings
 from app.spool import Spool
+from app.times import utc_now
 from tests.faults.proxy import Afterwards, Call, Fault, FaultProxy
 from tests.samples import picture
 from tests.server import ROOT

@@ -3,35 +3,27 @@
 import dataclasses
 import itertools
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 
 from app.errors import ImageNotFound
-from app.models import (
-    Announcement,
-    ContentType,
-    Image,
-    ImageFilter,
-    NewImage,
-    Rejection,
-    Status,
-    UploadMethod,
-    record_key,
-    rfc3339,
-)
+from app.keys import record_key
+from app.models import Announcement, ContentType, Image, ImageFilter, NewImage, Rejection, Status, UploadMethod
 from app.services import Services, build_services
 from app.services.audit import Audit, Finding, Kind, Orders, Step
 from app.services.aws import AWSClientFactory
 from app.services.events import ObjectCreated
 from app.services.metadata import ImageMetadataService
+from app.services.postings import PostingsTable
 from app.services.provision import provision
 from app.services.tables import Posting, Term, TermKind, from_item, posting_item, postings_of, row_key, to_item
 from app.services.uploads import Outcome
 from app.settings import Settings
 from app.spool import Spool
+from app.times import rfc3339
 from tests.conftest import TestClock
 from tests.samples import picture
 
@@ -449,65 +441,78 @@ def test_a_rejected_upload_leaves_by_itself_after_a_week(stores: Stores) -> None
     assert from_item(item) == rejected
 
 
-class MeddledMetadata(ImageMetadataService):
-    """Lets somebody else do something right after a row was read consistently for the last time."""
+class Meddler:
+    """Lets somebody else do something, once, right after a row was read consistently for the last time."""
 
-    meddle: Callable[[], object] | None = None
+    def __init__(self) -> None:
+        self.meddle: Callable[[], object] | None = None
 
-    def get(self, image_id: str) -> Image:
-        image = super().get(image_id)
-        self._do()
-        return image
-
-    def existing_postings(self, postings: object) -> frozenset[Posting]:
-        existing = super().existing_postings(postings)  # type: ignore[arg-type]
-        self._do()
-        return existing
-
-    def _do(self) -> None:
+    def take_turn(self) -> None:
         if self.meddle is not None:
             meddle, self.meddle = self.meddle, None
             meddle()
 
 
+class MeddledPostings(PostingsTable):
+    meddler: Meddler
+
+    def existing(self, postings: Collection[Posting]) -> frozenset[Posting]:
+        existing = super().existing(postings)
+        self.meddler.take_turn()
+        return existing
+
+
+class MeddledMetadata(ImageMetadataService):
+    meddler: Meddler
+
+    def get(self, image_id: str) -> Image:
+        image = super().get(image_id)
+        self.meddler.take_turn()
+        return image
+
+
 @pytest.fixture
-def meddled(stores: Stores) -> tuple[Stores, MeddledMetadata]:
+def meddled(stores: Stores) -> tuple[Stores, Meddler]:
+    meddler = Meddler()
     metadata = MeddledMetadata(stores.factory, stores.settings)
+    metadata.meddler = meddler
+    metadata.postings = postings = MeddledPostings(stores.factory, stores.settings)
+    postings.meddler = meddler
     services = dataclasses.replace(stores.services, metadata=metadata)
-    return dataclasses.replace(stores, services=services), metadata
+    return dataclasses.replace(stores, services=services), meddler
 
 
 def test_an_edit_between_reading_and_removing_a_posting_keeps_its_postings(
-    meddled: tuple[Stores, MeddledMetadata],
+    meddled: tuple[Stores, Meddler],
 ) -> None:
-    stores, metadata = meddled
+    stores, meddler = meddled
     image = stores.upload()
     stray_posting(stores)
     stores.services.images.delete("alice", image.image_id)
     stores.an_hour_later()
     (image_id,) = stores.found()
     # The stray becomes right just after it was found to be wrong.
-    metadata.meddle = lambda: stores.services.images.update("alice", image_id, {"tags": ("moon",)})
+    meddler.meddle = lambda: stores.services.images.update("alice", image_id, {"tags": ("moon",)})
     assert stores.audit(dataclasses.replace(REPAIR, grace=timedelta(seconds=-5))) == []
     assert stores.found(tags=("moon",)) == [image_id]
 
 
-def test_an_edit_between_reading_and_removing_a_row_keeps_it(meddled: tuple[Stores, MeddledMetadata]) -> None:
-    stores, metadata = meddled
+def test_an_edit_between_reading_and_removing_a_row_keeps_it(meddled: tuple[Stores, Meddler]) -> None:
+    stores, meddler = meddled
     image = stores.upload()
     stores.delete(image.object_key)
     stores.an_hour_later()
-    metadata.meddle = lambda: stores.services.images.update("alice", image.image_id, {"title": "Dusk"})
+    meddler.meddle = lambda: stores.services.images.update("alice", image.image_id, {"title": "Dusk"})
     assert stores.audit(REPAIR) == []
     assert stores.services.images.get("alice", image.image_id).title == "Dusk"
 
 
-def test_a_delete_while_it_is_looked_at_is_no_finding(meddled: tuple[Stores, MeddledMetadata]) -> None:
-    stores, metadata = meddled
+def test_a_delete_while_it_is_looked_at_is_no_finding(meddled: tuple[Stores, Meddler]) -> None:
+    stores, meddler = meddled
     image = stores.upload()
     record_older_than_its_row(stores)
     stores.an_hour_later()
-    metadata.meddle = lambda: stores.services.images.delete("alice", image.image_id)
+    meddler.meddle = lambda: stores.services.images.delete("alice", image.image_id)
     stores.audit(REPAIR)
     with pytest.raises(ImageNotFound):
         stores.services.images.get("alice", image.image_id)

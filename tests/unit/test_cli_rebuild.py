@@ -5,9 +5,10 @@ from pathlib import Path
 import orjson
 
 from app.entrypoints.cli_rebuild import rebuild
-from app.models import ImageFilter, rfc3339
+from app.models import ImageFilter
 from app.services import Services
 from app.settings import Settings
+from app.times import rfc3339
 from tests.unit.test_tables import IMAGE
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import parsed_object_key
+from app.keys import parsed_object_key
 from app.services.events import ObjectCreated, objects_created
 
 ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479"

@@ -4,13 +4,14 @@ from datetime import timedelta
 import pytest
 
 from app.errors import ImageNotFound
-from app.models import Image, ImageFilter, Status, rfc3339
+from app.models import Image, ImageFilter, Status
 from app.services import Services
 from app.services.aws import AWSClientFactory
 from app.services.metadata import RowChanged
 from app.services.rebuild import rebuild_postings
 from app.services.tables import posting_key, postings_of, row_key
 from app.settings import Settings
+from app.times import rfc3339
 from tests.unit.test_tables import IMAGE
 
 

@@ -8,17 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.models import (
-    ContentType,
-    Image,
-    ImageFilter,
-    QueryCost,
-    Status,
-    TagMatch,
-    normalised_title,
-    rfc3339,
-    search_words,
-)
+from app.models import ContentType, Image, ImageFilter, QueryCost, Status, TagMatch, normalised_title, search_words
 from app.services.query import FIRST_PAGE, IndexSpan, Position, PostingsJoin, find, plan
 from app.services.tables import (
     TITLE_INDEX,
@@ -31,6 +21,7 @@ from app.services.tables import (
     postings_of,
     to_item,
 )
+from app.times import rfc3339
 from tests.unit.test_tables import IMAGE
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

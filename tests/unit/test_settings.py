@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError, env_example, load_settings
+from app.entrypoints.environment import env_example, load_settings
+from app.settings import Settings, SettingsError
 from app.variant_specs import VariantSpec
 
 JWT = {

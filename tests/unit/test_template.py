@@ -8,9 +8,9 @@ import pytest
 from cfnlint.decode.cfn_yaml import load
 
 from app.entrypoints import lambda_handler
+from app.entrypoints.environment import load_settings
 from app.services.queue import MAX_RECEIVES
 from app.services.tables import TTL_ATTRIBUTE, images_table, postings_table
-from app.settings import load_settings
 
 TEMPLATE: dict[str, Any] = load(str(Path(__file__).parents[2] / "deploy" / "template.yaml"))
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]

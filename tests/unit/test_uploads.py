@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from app.errors import BackendUnavailable, ImageNotFound, UploadExpired, UploadNotPending, UploadRejected
-from app.models import Announcement, ContentType, Image, NewImage, Status, UploadMethod, final_key, record_key
+from app.keys import final_key, record_key
+from app.models import Announcement, ContentType, Image, NewImage, Status, UploadMethod
 from app.services import Services
 from app.services.aws import AWSClientFactory
 from app.services.events import ObjectCreated

@@ -1,0 +1,110 @@
+"""What a field of a request may hold, and how it is cleaned before it is judged: parts of the request models."""
+
+import re
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from app.api.parsing import split_tags
+from app.models import cleaned_filename, normalised_tag, search_words
+from app.times import parsed_timestamp
+
+MAX_WANTED_TAGS = 20
+_MAX_WANTED_WORDS = 10
+MAX_WANTED_TEXT = 1000  # characters
+_MAX_TAGS_TEXT = 64 * 1024  # characters, of all tags in one string
+_MAX_TAGS_WRITTEN = 1000  # before blanks and duplicates are taken out
+
+
+def blank_as_none(value: object) -> object:
+    """Forms send an empty field for "nothing"."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def bare_name(value: object) -> object:
+    """A filename without path and control characters; browsers send what the disk has."""
+    return cleaned_filename(value) if isinstance(value, str) else value
+
+
+def written_tags(value: object) -> object:
+    """Tags in whichever form, not yet cleaned; more text than anyone writes is not taken apart."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        if len(value) > _MAX_TAGS_TEXT:
+            raise PydanticCustomError("tags", "is too long")
+        value = split_tags(value)
+    if isinstance(value, list) and len(value) > _MAX_TAGS_WRITTEN:
+        raise PydanticCustomError("tags", "has too many entries")
+    return value
+
+
+def tag_cleaner(max_length: int) -> Callable[[object], object]:
+    """Normalises a tag that can still fit into `max_length` characters; others stay as they are, and are refused."""
+
+    def clean(value: object) -> object:
+        # In NFC a character stands for at most four, so more than that cannot shrink to the limit.
+        return normalised_tag(value) if isinstance(value, str) and len(value.strip()) <= 4 * max_length else value
+
+    return clean
+
+
+def distinct(max_tags: int) -> Callable[[list[str]], list[str]]:
+    """Takes duplicates out, and refuses more than `max_tags` different ones."""
+
+    def check(tags: list[str]) -> list[str]:
+        once = list(dict.fromkeys(tags))
+        if len(once) > max_tags:
+            raise PydanticCustomError("tags", "has more than {max_tags} different tags", {"max_tags": max_tags})
+        return once
+
+    return check
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parsed_timestamp(value)
+    except ValueError as error:
+        raise PydanticCustomError("timestamp", "{problem}", {"problem": str(error)}) from error
+
+
+def plain_number(value: object) -> object:
+    """Python reads more as a number than people do: 1_0, +5, 5.0, or with blanks around."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
+        raise PydanticCustomError("number", "must be a whole number in plain digits")
+    return value
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """Refuses what is none of the names, and tells them."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise PydanticCustomError("name", "must be one of: {names}", {"names": ", ".join(names)})
+        return name
+
+    return check
+
+
+def with_words(text: str) -> str:
+    """Refuses a search in which there is nothing to search for, or too much."""
+    found = len(search_words(text))
+    if found == 0:
+        raise PydanticCustomError("words", "holds no word: nothing with a letter or a digit")
+    if found > _MAX_WANTED_WORDS:
+        raise PydanticCustomError("words", "may hold {most} different words at most", {"most": _MAX_WANTED_WORDS})
+    return text
+
+
+WantedText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WANTED_TEXT)]
+WantedTag = Annotated[WantedText, BeforeValidator(tag_cleaner(MAX_WANTED_TEXT))]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "description": "an RFC 3339 time, or a date (midnight UTC)"}),
+]

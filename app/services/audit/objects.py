@@ -1,0 +1,173 @@
+"""What lies in the bucket, with the rows that it belongs to."""
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, replace
+from functools import partial
+
+from app.errors import ImageNotFound
+from app.keys import final_key, parsed_object_key, parsed_record_key, parsed_variant_key, record_key, user_prefix
+from app.models import Image, NewImage, Status
+from app.services import Services
+from app.services.audit.findings import Desk, Finding, Kind, Problem, Remedy
+from app.services.images import first_version
+from app.services.metadata import RowChanged
+from app.services.storage import StoredObject
+from app.settings import Settings
+from app.spool import Spool
+
+
+class ObjectCheck:
+    """Looks at one object, record or variant at a time."""
+
+    def __init__(self, services: Services, settings: Settings, desk: Desk, *, has_rows: bool) -> None:
+        self._storage = services.storage
+        self._metadata = services.metadata
+        self._inspector = services.inspector
+        self._settings = settings
+        self._desk = desk
+        self._has_rows = has_rows
+
+    def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[list[Finding]]:
+        """What is wrong among these objects, looked at side by side."""
+        named = {stored: _named(stored.key) for stored in page if self._desk.is_due(stored.stored_at)}
+        rows = self._metadata.images({names[1] for names in named.values() if names})
+        return pool.map(partial(self._findings, rows), named.items())
+
+    def _findings(
+        self, rows: Mapping[str, Image], named: tuple[StoredObject, tuple[str | None, str] | None]
+    ) -> list[Finding]:
+        stored, names = named
+        if names is None:
+            problem: Problem | None = Problem(Kind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
+        else:
+            problem = self._problem(stored, *names, rows.get(names[1]))
+        return list(self._desk.settle(problem)) if problem else []
+
+    def _problem(self, stored: StoredObject, user_id: str | None, image_id: str, row: Image | None) -> Problem | None:
+        if user_id is None:
+            return self._variant_problem(stored, image_id, row)
+        if stored.key.startswith("records/"):
+            return self._record_problem(stored, user_id, image_id, row)
+        return self._object_problem(stored, user_id, image_id, row)
+
+    def _object_problem(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Problem | None:
+        if row is not None:
+            return self._leftover(stored, user_id, row, _keys)
+        if stored.key.startswith("images/"):
+            record = self._storage.record(user_id, image_id)
+            recorded = record.image if record else None
+            is_of_record = record is not None and (recorded is None or recorded.object_key == stored.key)
+            if is_of_record or self._may_be_an_image():
+                detail = "object and record" if is_of_record else "an object only"
+                restore = partial(self._restore, stored, user_id, image_id, recorded)
+                action = "write its row again"
+                return Problem(Kind.ROW_LOST, user_id, image_id, detail, Remedy.REBUILD, action, restore)
+        remove = partial(self._remove_rowless, stored.key, image_id)
+        return Problem(Kind.ORPHAN, user_id, image_id, "an object only", Remedy.REPAIR, "delete it", remove)
+
+    def _may_be_an_image(self) -> bool:
+        """Whether an object without row and record may be that of an image, whose row was lost.
+
+        Where records are kept, it never was finished. Where they are not, all rows being gone
+        looks like a lost table, and then nothing may be deleted.
+        """
+        return self._desk.orders.rebuild or not (self._settings.keeps_records or self._has_rows)
+
+    def _record_problem(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Problem | None:
+        if row is not None:
+            return self._leftover(stored, user_id, row, _record_keys)
+        if self._has_object(user_id, image_id):
+            return None  # found with its object
+
+        def remove() -> None:
+            if self._has_object(user_id, image_id):
+                raise RowChanged
+            self._remove_rowless(stored.key, image_id)
+
+        return Problem(Kind.ORPHAN, user_id, image_id, "a record only", Remedy.REPAIR, "delete it", remove)
+
+    def _variant_problem(self, stored: StoredObject, image_id: str, row: Image | None) -> Problem | None:
+        """A variant of no image.
+
+        It is deleted also where only the row was lost: it will be made again when somebody asks for it.
+        """
+        if row is not None:
+            return None
+        remove = partial(self._remove_rowless, stored.key, image_id)
+        return Problem(Kind.ORPHAN, None, image_id, "a variant only", Remedy.REPAIR, "delete it", remove)
+
+    def _has_object(self, user_id: str, image_id: str) -> bool:
+        return any(self._storage.objects(f"{user_prefix('images', user_id)}{image_id}."))
+
+    def _leftover(
+        self, stored: StoredObject, user_id: str, row: Image, keys: Callable[[Image], Container[str]]
+    ) -> Problem | None:
+        """What lies at a key where nothing of this image may lie, nor ever will."""
+        if stored.key in keys(row):
+            return None
+
+        def remove() -> None:
+            if stored.key in keys(self._metadata.get(row.image_id)):
+                raise RowChanged
+            self._storage.delete_object(stored.key)
+
+        detail = f"{stored.key.partition('/')[0]}/ of an image that is {row.status}"
+        return Problem(Kind.LEFTOVER, user_id, row.image_id, detail, Remedy.REPAIR, "delete it", remove)
+
+    def _remove_rowless(self, key: str, image_id: str) -> None:
+        """A row comes before all that is of its image and goes after it, so what has none now never will."""
+        if self._metadata.images([image_id]):
+            raise RowChanged
+        self._storage.delete_object(key)
+
+    def _restore(self, stored: StoredObject, user_id: str, image_id: str, recorded: Image | None) -> None:
+        """Raises UnsupportedImageType or InvalidImage where there is no record to tell, and the bytes are no image."""
+        if recorded is not None:
+            if self._storage.find(stored.key) is None:
+                raise ImageNotFound
+            self._metadata.restore(recorded)
+            return
+        image = self._read(stored, user_id, image_id)
+        self._metadata.restore(image)
+        if self._settings.keeps_records:
+            self._storage.put_record(image)
+
+    def _read(self, stored: StoredObject, user_id: str, image_id: str) -> Image:
+        """What the bytes tell of an image."""
+        with Spool(max_bytes=stored.size) as spool:
+            if self._storage.fetch(stored.key, spool) is None:
+                raise ImageNotFound
+            facts = self._inspector.inspect(spool.buffer())
+        image = first_version(
+            user_id,
+            image_id,
+            NewImage(),
+            content_type=facts.content_type,
+            file_size=spool.size,
+            sha256=spool.sha256.hex(),
+            now=stored.stored_at,
+        )
+        return replace(image, object_key=stored.key, status=Status.UPLOADED, **asdict(facts))
+
+
+def _named(key: str) -> tuple[str | None, str] | None:
+    """Whose and which image a key names, nobody's where it is of a variant; None where it is no key of ours."""
+    if key.startswith("variants/"):
+        image_id = parsed_variant_key(key)
+        return (None, image_id) if image_id else None
+    return parsed_record_key(key) if key.startswith("records/") else parsed_object_key(key)
+
+
+def _keys(image: Image) -> Container[str]:
+    """Where an object of the image may lie while its row is as it is."""
+    match image.status:
+        case Status.REJECTED:
+            return ()
+        case Status.UPLOADED:
+            return (image.object_key,)
+    return (image.object_key, final_key(image))
+
+
+def _record_keys(image: Image) -> Container[str]:
+    return () if image.status is Status.REJECTED else (record_key(image.user_id, image.image_id),)

@@ -1,0 +1,89 @@
+"""What takes more than one call of DynamoDB, or more than a look at its answer."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from app.errors import BackendUnavailable
+from app.services.aws import (
+    CONDITION_FAILED,
+    AWSClientFactory,
+    back_off,
+    cancellation_reasons,
+    error_code,
+    translated,
+)
+from app.services.tables import Item
+
+MAX_ACTIONS = 100
+"""Of a transaction (DynamoDB API Reference, "TransactWriteItems")."""
+
+_BATCH_READS = 100  # DynamoDB API Reference, "BatchGetItem"
+_MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed, or at a row that others are at
+_FAILED_IN_TRANSACTION = "ConditionalCheckFailed"
+
+
+def batch_get(
+    factory: AWSClientFactory, table: str, keys: Sequence[Item], *, consistent: bool
+) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
+    """Those of the items that exist, as they come, with the capacity that each answer consumed.
+
+    Raises BackendUnavailable.
+    """
+    for start in range(0, len(keys), _BATCH_READS):
+        wanted: Any = {table: {"Keys": keys[start : start + _BATCH_READS], "ConsistentRead": consistent}}
+        for attempt in range(_MAX_ATTEMPTS):
+            with translated("dynamodb"):
+                answer = factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+            yield answer["Responses"].get(table, ()), answer.get("ConsumedCapacity", ())
+            wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                break
+            back_off(attempt)
+        else:
+            raise BackendUnavailable("dynamodb")
+
+
+def item_pages(factory: AWSClientFactory, query: dict[str, Any]) -> Iterator[list[Item]]:
+    """What a query of an index finds, or a scan, a page at a time. Raises BackendUnavailable."""
+    while True:
+        client = factory.dynamodb()
+        with translated("dynamodb"):
+            answer: Any = client.query(**query) if "IndexName" in query else client.scan(**query)
+        yield answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        query |= {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def transact(factory: AWSClientFactory, actions: list[Any]) -> None:
+    """Carry out all of the actions or none. Gets out of the way of others that touch the same row.
+
+    Raises BackendUnavailable, or botocore's ClientError with the reasons of each action.
+    """
+    for attempt in range(_MAX_ATTEMPTS):
+        try:
+            factory.dynamodb().transact_write_items(TransactItems=actions)
+        except ClientError as error:
+            codes = [reason.get("Code") for reason in cancellation_reasons(error)]
+            if _FAILED_IN_TRANSACTION in codes or "TransactionConflict" not in codes:
+                raise
+            back_off(attempt)
+        else:
+            return
+    raise BackendUnavailable("dynamodb")
+
+
+def row_that_failed_the_condition(error: ClientError) -> Item | None:
+    """The row as it is, where a write or a transaction failed because of it, and None where the row is gone.
+
+    Raises the error where it is another.
+    """
+    if error_code(error) == CONDITION_FAILED:
+        found: Any = error.response.get("Item")
+        return found or None
+    for reason in cancellation_reasons(error):
+        if reason.get("Code") == _FAILED_IN_TRANSACTION:
+            return reason.get("Item") or None
+    raise error
