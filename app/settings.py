@@ -165,6 +165,9 @@ class Settings(BaseModel):
         SecretStr | None, Field(description="as above; never use real credentials with an emulator")
     ] = None
     aws_session_token: Annotated[SecretStr | None, Field(description="with temporary credentials only")] = None
+    fast_aws: Annotated[
+        bool, Field(description="make the hot calls of S3 and DynamoDB without boto3 (docs/adr/0018-fast-clients.md)")
+    ] = True
     s3_bucket: Annotated[
         str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="bucket of the images")
     ] = "images"

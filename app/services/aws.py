@@ -2,13 +2,16 @@
 
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -19,9 +22,14 @@ from botocore.exceptions import (
     MetadataRetrievalError,
     ResponseStreamingError,
 )
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
 
 from app.errors import BackendUnavailable
+from app.services.fast import FastDynamoDB, FastS3
+from app.services.wire import Connections
 from app.settings import Settings
+from app.times import utc_now
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
 # below 10 s, so that a store which stopped answering becomes a 503 while the client still waits.
 _CONNECT_SECONDS = 1
 _BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
+_FAST = frozenset({"s3", "dynamodb"})
 _RECEIVING_BUDGET = (1, 25)  # SQS lets a request for messages wait for up to 20 s, and nobody waits for the answer
 
 _UNREACHABLE = (
@@ -73,6 +82,7 @@ class AWSClientFactory:
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: dict[tuple[int, str, tuple[int, int]], Any] = {}
+        self._botocore_session = botocore.session.Session()
         self._session: boto3.Session | None = None
 
     def s3(self) -> "S3Client":
@@ -138,34 +148,45 @@ class AWSClientFactory:
             endpoint_url=self._settings.endpoint_url,
             config=config,
         )
-        return self._light(service, client, config) if self._settings.light_clients else client
+        return self._fast(service, client, config) if self._settings.fast_aws and service in _FAST else client
 
-    def _light(self, service: str, client: Any, config: Config) -> Any:
-        """The client with its hot calls made light, at the address that boto3 has found for it."""
+    def _fast(self, service: str, client: Any, config: Any) -> Any:
+        """The client with its hot calls made fast, at the address that boto3 has found for it."""
+        bucket = self._settings.s3_bucket
+        origin, prefix = client.meta.endpoint_url, ""
         if service == "s3":
-            bucket = self._settings.s3_bucket
             url = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "-"}))
             origin, prefix = f"{url.scheme}://{url.netloc}", url.path.removesuffix("/-")
-        else:
-            origin = client.meta.endpoint_url
-        if service not in ("s3", "dynamodb") or get_environ_proxies(origin):
+        if get_environ_proxies(origin):  # boto3 goes through the proxy, which is not known here
             return client
-        connections = Connections(
-            origin,
-            connect_seconds=config.connect_timeout,
-            read_seconds=config.read_timeout,
-            kept=config.max_pool_connections,
-            tls=self._tls(),
+        shared: Any = {
+            "connections": Connections(
+                origin,
+                connect_seconds=config.connect_timeout,
+                read_seconds=config.read_timeout,
+                kept=config.max_pool_connections,
+                tls=self._tls(),
+            ),
+            "region": self._settings.aws_region,
+            "credentials": self.credentials,
+            "clock": utc_now,
+        }
+        return (
+            FastS3(client, bucket=bucket, prefix=prefix, **shared)
+            if service == "s3"
+            else FastDynamoDB(client, **shared)
         )
-        shared: Any = {"region": self._settings.aws_region, "credentials": self.credentials, "clock": utc_now}
-        if service == "s3":
-            return LightS3(client, connections, bucket=bucket, prefix=prefix, **shared)
-        return LightDynamoDB(client, connections, **shared)
+
+    def _tls(self) -> ssl.SSLContext:
+        """Certificates are checked against the same authorities as by boto3."""
+        authorities = self._botocore_session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
+        return ssl.create_default_context(cafile=authorities)
 
     def _boto3_session(self) -> boto3.Session:
         if self._session is None:
             key, secret, token = self._settings.credentials or (None, None, None)
             self._session = boto3.Session(
+                botocore_session=self._botocore_session,
                 region_name=self._settings.aws_region,
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,

@@ -166,7 +166,7 @@ class Answer:
                 raise ResponseStreamingError(error=error) from error
             except EOFError as error:
                 self.close()
-                expected = self.headers.get("content-length", "unknown")
+                expected = int(self.headers.get("content-length", "0"))
                 raise IncompleteReadError(actual_bytes=self._received, expected_bytes=expected) from error
         return self._pieces.popleft() if self._pieces else b""
 

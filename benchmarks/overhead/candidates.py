@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from app import logs
@@ -42,6 +43,7 @@ def _service(endpoint_url: str, **changes: str) -> Application:
 CANDIDATES: dict[str, Callable[[str], Application]] = {
     "floor": floor.create_app,
     "service": _service,
+    "service on boto3": partial(_service, FAST_AWS="false"),
     "tutorial": tutorial.create_app,
 }
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import orjson
 
-from app.models import ContentType, Image, Status, object_key
+from app.keys import object_key
+from app.models import ContentType, Image, Status
 from app.services.tables import to_item
 from tests.samples import picture_of_bytes
 

@@ -4,7 +4,7 @@ A call of boto3 takes longer than ten views of Flask. So those of every request 
 read here, and whatever comes back that is not a plain success is handed to boto3 as the outcome of
 its own first attempt: it decides whether to try again and when, by its budget, and raises what it
 always raises. Clients of this module have the methods of boto3's, and are used in their place;
-docs/adr/0018-light-clients.md has the reasons.
+docs/adr/0018-fast-clients.md has the reasons.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSResponse, HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from urllib3 import HTTPResponse
 
-from app.models import Clock
 from app.services.sigv4 import HeaderSigner
 from app.services.wire import Answer, Connections
+from app.times import Clock
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -60,7 +60,7 @@ class _Handover:
         finally:
             self._current.outcome = None
 
-    def _first_outcome(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+    def _first_outcome(self, **_: object) -> AWSResponse | None:
         """What botocore asks before each attempt: an answer to take instead of sending the request."""
         outcome = getattr(self._current, "outcome", None)
         self._current.outcome = None
@@ -70,8 +70,9 @@ class _Handover:
 
 
 def _as_response(answer: Answer, content: bytes, url: str) -> AWSResponse:
+    headers = HTTPHeaders.from_dict(answer.headers)
     raw = HTTPResponse(io.BytesIO(content), answer.headers, answer.status, preload_content=False)
-    return AWSResponse(url, answer.status, raw.headers, raw)
+    return AWSResponse(url, answer.status, headers, raw)
 
 
 def _head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
@@ -83,8 +84,8 @@ def _head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
     return text.encode("latin-1")
 
 
-class LightDynamoDB:
-    """DynamoDB's client, with the calls for items made light. Their parameters and results are DynamoDB's own JSON.
+class FastDynamoDB:
+    """DynamoDB's client, with the calls for items made fast. Their parameters and results are DynamoDB's own JSON.
 
     Values of the types B and BS, which boto3 would decode, are not known here.
     """
@@ -122,7 +123,9 @@ class LightDynamoDB:
 
     def transact_write_items(self, **parameters: Any) -> Any:
         # As boto3 does: by the token DynamoDB knows a transaction that it has carried out already.
-        return self._call("TransactWriteItems", "transact_write_items", {"ClientRequestToken": str(uuid.uuid4())} | parameters)
+        return self._call(
+            "TransactWriteItems", "transact_write_items", {"ClientRequestToken": str(uuid.uuid4())} | parameters
+        )
 
     def _call(self, operation: str, method: str, parameters: Mapping[str, Any]) -> Any:
         body = orjson.dumps(parameters)
@@ -145,12 +148,14 @@ class LightDynamoDB:
         except BotoCoreError as error:
             return self._handover.call(method, parameters, error)
         if answer.status != 200:
-            return self._handover.call(method, parameters, _as_response(answer, answer.read(), self._connections.origin))
+            return self._handover.call(
+                method, parameters, _as_response(answer, answer.read(), self._connections.origin)
+            )
         return orjson.loads(answer.read())
 
 
-class LightS3:
-    """S3's client for one bucket, with the reading and the storing of objects made light.
+class FastS3:
+    """S3's client for one bucket, with the reading and the storing of objects made fast.
 
     Results have `Body`, `ContentLength`, `ETag` and `LastModified` of an object, and no more. Calls
     with parameters that are not known here are boto3's.
@@ -190,7 +195,9 @@ class LightS3:
         except BotoCoreError as error:
             return self._handover.call("get_object", parameters, error)
         if answer.status not in (200, 206) or "content-length" not in answer.headers:
-            return self._handover.call("get_object", parameters, _as_response(answer, answer.read(), self._connections.origin))
+            return self._handover.call(
+                "get_object", parameters, _as_response(answer, answer.read(), self._connections.origin)
+            )
         return {
             "Body": answer,
             "ContentLength": int(answer.headers["content-length"]),
@@ -208,9 +215,7 @@ class LightS3:
             or not parameters.keys() <= _PUT_PARAMETERS
         ):
             return self._client.put_object(**parameters)
-        headers = {
-            header: str(parameters[name]) for name, header in _PUT_HEADERS.items() if name in parameters
-        }
+        headers = {header: str(parameters[name]) for name, header in _PUT_HEADERS.items() if name in parameters}
         head = self._signed("PUT", parameters["Key"], headers)
         start = body.tell() if not isinstance(body, bytes) else 0
         try:
