@@ -135,7 +135,7 @@ class Answer:
         self._connection: socket.socket | None = connection
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._begun = 0
-        self._is_complete = False
+        self._is_complete = self._is_kept = False
         self._received = 0
         self._pieces: deque[bytes] = deque()
 
@@ -185,7 +185,7 @@ class Answer:
             raise EOFError("the connection was closed within an answer")
         self._parser.feed_data(received)
         if self._is_complete:
-            if self._begun == 1 and self._parser.should_keep_alive():
+            if self._begun == 1 and self._is_kept:
                 self._connections.give_back(self._connection)
                 self._connection = None
             self.close()
@@ -207,4 +207,6 @@ class Answer:
         self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
+        assert self._parser is not None
         self._is_complete = True
+        self._is_kept = self._parser.should_keep_alive()
