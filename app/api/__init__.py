@@ -13,12 +13,13 @@ from app.api import docs, health, images, problems, rates, tags, thumbnails, upl
 from app.api.auth import standings
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context, context
-from app.api.hardening import harden, share
+from app.api.hardening import Hardened, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
 from app.services import Services, build_services
 from app.settings import Settings
+from app.variant_specs import default_spec
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         request_models(settings),
         identity_for(settings),
         rates.RateLimits(settings),
+        default_spec(settings.variant_sizes).name,
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.before_request(_begin)
@@ -48,6 +50,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for part in (images, thumbnails, tags, uploads, health, docs):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(thumbnails.links)
+    app.wsgi_app = Hardened(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does it
     return app
 
 
@@ -66,7 +69,6 @@ def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
-    harden(response)
     share(request, response, context().settings.api_cors_origins)
     rates.show(response, standings())
     log.log(

@@ -32,7 +32,7 @@ from app.settings import Settings
 from app.times import utc_now
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
+    from botocore.credentials import Credentials, ReadOnlyCredentials
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -84,6 +84,7 @@ class AWSClientFactory:
         self._clients: dict[tuple[int, str, tuple[int, int]], Any] = {}
         self._botocore_session = botocore.session.Session()
         self._session: boto3.Session | None = None
+        self._credentials: Credentials | None = None
 
     def s3(self) -> "S3Client":
         client: S3Client = self._client("s3")
@@ -107,11 +108,12 @@ class AWSClientFactory:
 
         Raises RuntimeError where there are none at all.
         """
-        with self._lock:
-            credentials = self._boto3_session().get_credentials()
-        if credentials is None:
-            raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
-        frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
+        if self._credentials is None:
+            with self._lock:
+                self._credentials = self._boto3_session().get_credentials()
+            if self._credentials is None:
+                raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
+        frozen: ReadOnlyCredentials = self._credentials.get_frozen_credentials()
         return frozen
 
     def _client(self, service: str, budget: tuple[int, int] | None = None) -> Any:

@@ -8,12 +8,14 @@ compares every byte with boto3's.
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -22,6 +24,9 @@ from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
 from app.services.sigv4 import ALGORITHM, signing_key
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ class Presigner:
         `response_cache_control`, `response_content_disposition`, `response_content_type`.
         """
         answer_with = "".join(
-            f"&{name.replace('_', '-')}={quote(value, safe='')}" for name, value in sorted(overrides.items())
+            [f"&{name.replace('_', '-')}={_quoted(value)}" for name, value in sorted(overrides.items())]
         )
         return self._signed(
             "GET", key, signed_at=signed_at, expires_in_seconds=expires_in_seconds, answer_with=answer_with
@@ -98,15 +103,15 @@ class Presigner:
         such as Uppy read.
         """
         credentials = self._factory.credentials()
-        time, scope = self._time_and_scope(signed_at)
+        start = _start(credentials, self._region, signed_at, expires_in_seconds)
         expires_at = signed_at + timedelta(seconds=expires_in_seconds)
         fields: dict[str, str] = {
             "key": expected.key,
             "Content-Type": expected.content_type,
             "success_action_status": "201",
             "x-amz-algorithm": ALGORITHM,
-            "x-amz-credential": f"{credentials.access_key}/{scope}",
-            "x-amz-date": time,
+            "x-amz-credential": start.credential,
+            "x-amz-date": start.time,
         }
         if credentials.token:
             fields["x-amz-security-token"] = credentials.token
@@ -120,7 +125,7 @@ class Presigner:
         document = {"expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"), "conditions": conditions}
         policy = base64.b64encode(orjson.dumps(document)).decode()
         fields["policy"] = policy
-        fields["x-amz-signature"] = self._signature(credentials.secret_key, time, policy)
+        fields["x-amz-signature"] = _signature(start.key, policy)
         url = f"{self._origin}{self._prefix or '/'}"
         return PresignedUpload(method=UploadMethod.POST, url=url, headers={}, fields=fields, expires_at=expires_at)
 
@@ -135,27 +140,49 @@ class Presigner:
         answer_with: str = "",
     ) -> str:
         """The URL of a request that is only good with these headers. `answer_with` sorts behind all X-Amz-*."""
-        credentials = self._factory.credentials()
-        time, scope = self._time_and_scope(signed_at)
+        start = _start(self._factory.credentials(), self._region, signed_at, expires_in_seconds)
         path = self._prefix + "/" + quote(key, safe="/~")
         lines = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
         names = ";".join(line.partition(":")[0] for line in lines)
-        query = (
-            f"X-Amz-Algorithm={ALGORITHM}"
-            f"&X-Amz-Credential={quote(f'{credentials.access_key}/{scope}', safe='')}"
-            f"&X-Amz-Date={time}&X-Amz-Expires={expires_in_seconds}"
-        )
-        if credentials.token:
-            query += f"&X-Amz-Security-Token={quote(credentials.token, safe='')}"
-        query += f"&X-Amz-SignedHeaders={quote(names, safe='')}{answer_with}"
+        query = f"{start.query}&X-Amz-SignedHeaders={_quoted(names)}{answer_with}"
         request = "\n".join((method, path, query, *lines, "", names, "UNSIGNED-PAYLOAD"))
-        text = f"{ALGORITHM}\n{time}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        return f"{self._origin}{path}?{query}&X-Amz-Signature={self._signature(credentials.secret_key, time, text)}"
+        text = start.text + hashlib.sha256(request.encode()).hexdigest()
+        return f"{self._origin}{path}?{query}&X-Amz-Signature={_signature(start.key, text)}"
 
-    def _time_and_scope(self, signed_at: datetime) -> tuple[str, str]:
-        time = signed_at.strftime("%Y%m%dT%H%M%SZ")
-        return time, f"{time[:8]}/{self._region}/s3/aws4_request"
 
-    def _signature(self, secret: str | None, time: str, text: str) -> str:
-        assert secret is not None  # the type stubs allow for it
-        return hmac.digest(signing_key(secret, time[:8], self._region, "s3"), text.encode(), "sha256").hex()
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What all signatures of one moment have in common: the key, and how the query and the signed text begin."""
+
+    key: bytes
+    time: str
+    credential: str
+    query: str
+    text: str
+
+
+@functools.lru_cache(maxsize=16)
+def _start(credentials: "ReadOnlyCredentials", region: str, signed_at: datetime, expires_in_seconds: int) -> _Start:
+    """Kept, since a page has a hundred URLs of one moment, and as many pages again have the same."""
+    time = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{time[:8]}/{region}/s3/aws4_request"
+    credential = f"{credentials.access_key}/{scope}"
+    query = (
+        f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quote(credential, safe='')}"
+        f"&X-Amz-Date={time}&X-Amz-Expires={expires_in_seconds}"
+    )
+    if credentials.token:
+        query += f"&X-Amz-Security-Token={quote(credentials.token, safe='')}"
+    assert credentials.secret_key is not None  # the type stubs allow for it
+    key = signing_key(credentials.secret_key, time[:8], region, "s3")
+    return _Start(key, time, credential, query, f"{ALGORITHM}\n{time}\n{scope}\n")
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted(value: str) -> str:
+    """As it stands in a query string. Kept, since most values are the same in all URLs."""
+    return quote(value, safe="")
+
+
+def _signature(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256").hex()
