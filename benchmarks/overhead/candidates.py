@@ -5,6 +5,7 @@
 The process reads lines "OPERATION REPEATS" and answers each with the CPU seconds that one request took.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -37,7 +38,10 @@ def service_environment(endpoint_url: str) -> dict[str, str]:
 def _service(endpoint_url: str, **changes: str) -> Application:
     environment = service_environment(endpoint_url) | changes
     logs.configure("INFO")
-    return create_app(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
+    application = create_app(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
+    gc.collect()
+    gc.freeze()  # as app.entrypoints.wsgi does
+    return application
 
 
 CANDIDATES: dict[str, Callable[[str], Application]] = {
