@@ -60,6 +60,8 @@ class RateLimits:
         return self._count("user", user_id)
 
     def count_address(self, request: Request) -> Standing | None:
+        if "address" not in self._limits:
+            return None
         return self._count("address", client_address(request, trusts_proxy=self._trusts_proxy))
 
     def _count(self, who: Who, name: str) -> Standing | None:

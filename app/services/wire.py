@@ -7,6 +7,7 @@ over. Failures are raised as botocore names them.
 
 import socket
 import ssl
+import weakref
 from collections import deque
 from typing import IO
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ class Connections:
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         self._idle: deque[socket.socket] = deque(maxlen=kept)
+        weakref.finalize(self, _close_all, self._idle)
 
     def exchange(self, head: bytes, body: bytes | IO[bytes] = b"", *, stream: bool = False) -> "Answer":
         """Send a request; its whole answer. With `stream`, of a success as far as the end of its head: then
@@ -115,6 +117,11 @@ class Connections:
         return stream
 
 
+def _close_all(idle: deque[socket.socket]) -> None:
+    while idle:
+        idle.pop().close()
+
+
 def _send(connection: socket.socket, head: bytes, body: bytes | IO[bytes]) -> None:
     if isinstance(body, bytes):
         connection.sendall(head + body)
@@ -134,7 +141,6 @@ class Answer:
         self._connections = connections
         self._connection: socket.socket | None = connection
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self._begun = 0
         self._is_complete = self._is_kept = False
         self._received = 0
         self._pieces: deque[bytes] = deque()
@@ -183,30 +189,39 @@ class Answer:
         received = self._connection.recv(_RECEIVED_AT_ONCE)
         if not received:
             raise EOFError("the connection was closed within an answer")
-        self._parser.feed_data(received)
+        try:
+            self._parser.feed_data(received)
+        except HttpParserError:
+            if not self._is_complete:
+                raise
+            self._is_kept = False
         if self._is_complete:
-            if self._begun == 1 and self._is_kept:
+            if self._is_kept:
                 self._connections.give_back(self._connection)
                 self._connection = None
             self.close()
 
-    # What the parser calls, for each part of a message that it has found.
+    # What the parser calls, for each part of a message that it has found. What looks like a second message
+    # was not asked for: it is ignored, and its connection with it.
 
     def on_message_begin(self) -> None:
-        self._begun += 1
+        self._is_kept = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if not self._is_complete:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
-        self.status = self._parser.get_status_code()
+        self.status = self.status or self._parser.get_status_code()
 
     def on_body(self, piece: bytes) -> None:
-        self._received += len(piece)
-        self._pieces.append(piece)
+        if not self._is_complete:
+            self._received += len(piece)
+            self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         assert self._parser is not None
-        self._is_complete = True
-        self._is_kept = self._parser.should_keep_alive()
+        if not self._is_complete:
+            self._is_complete = True
+            self._is_kept = self._parser.should_keep_alive()
