@@ -22,6 +22,11 @@ class ScriptedServer:
     connections: int = 0
     url: str = ""
 
+    def play(self, *answers: bytes) -> None:
+        """Send these from now on, and forget what was asked before."""
+        self.answers[:] = answers
+        self.requests.clear()
+
     def bodies(self) -> list[bytes]:
         return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
 
