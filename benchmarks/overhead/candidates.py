@@ -52,6 +52,11 @@ CANDIDATES: dict[str, Callable[[str], Application]] = {
 }
 
 
+def chosen() -> Application:
+    """For gunicorn: the one that the environment names."""
+    return CANDIDATES[os.environ["CANDIDATE"]](os.environ["AWS_ENDPOINT_URL"])
+
+
 def send(application: Application, operation: Operation) -> int:
     """One request, its answer read to its end; how many bytes it had."""
     answered: list[str] = []

@@ -32,6 +32,7 @@ def create_app(endpoint_url: str) -> Flask:
     call = backend.call
     row = {key.image.image_id: _dynamodb("GetItem", key.image.image_id) for key in (SMALL, LARGE)}
     stored = {key.image.image_id: _s3("GET", f"images/{key.image.object_key}") for key in (SMALL, LARGE)}
+    length = {key.image.image_id: {"Content-Length": str(key.image.file_size)} for key in (SMALL, LARGE)}
     page = {count: _dynamodb("Query", f'"Limit":{count}') for count in (10, 100)}
     put_row = _dynamodb("PutItem", "{}" + " " * 1000)
     answer = b"{}" + b" " * 1000
@@ -50,7 +51,9 @@ def create_app(endpoint_url: str) -> Flask:
         call(row[image_id])
         if "If-None-Match" in request.headers:
             return Response(status=304)
-        return Response(backend.stream(stored[image_id]), mimetype="image/png", direct_passthrough=True)
+        return Response(
+            backend.stream(stored[image_id]), mimetype="image/png", direct_passthrough=True, headers=length[image_id]
+        )
 
     @app.post("/api/v1/images/upload")
     def upload() -> Response:

@@ -59,6 +59,7 @@ def create_app(endpoint_url: str) -> Flask:
         item = owned(image_id)
         found = s3.get_object(Bucket=BUCKET, Key=item["object_key"])
         response = Response(found["Body"].iter_chunks(), mimetype=item["content_type"])
+        response.content_length = found["ContentLength"]
         response.set_etag(item["sha256"])
         return response.make_conditional(request)  # type: ignore[return-value]  # which is the response itself
 
