@@ -21,20 +21,13 @@ def table(results: Mapping[str, Measured]) -> str:
         if unit not in results:
             continue
         per_second = results.get("gunicorn_per_second", {}) if unit.startswith("gunicorn") else {}
-        lines += [
-            f"{title}:",
-            "",
-            f"| us of CPU | {' | '.join(names)} | goal |",
-            "| --- |" + " --- |" * (len(names) + 1),
-        ]
+        lines += [f"{title}:", "", f"| us of CPU | {' | '.join(names)} | goal |", "| --- " * (len(names) + 2) + "|"]
         for operation in OPERATIONS:
             found = results[unit][operation.name]
             cells = [f"{found[name]:,.0f} ({found[name] / found['floor']:.1f})" for name in names]
             if operation.name in per_second:
-                cells = [
-                    f"{cell}, {per_second[operation.name][name]:,.0f}/s"
-                    for cell, name in zip(cells, names, strict=True)
-                ]
+                rates = [per_second[operation.name][name] for name in names]
+                cells = [f"{cell}, {rate:,.0f}/s" for cell, rate in zip(cells, rates, strict=True)]
             goal = "" if operation.goal is None else f"{operation.goal:.0f}"
             lines.append(f"| {operation.name} | {' | '.join(cells)} | {goal} |")
         lines.append("")
