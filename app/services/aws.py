@@ -159,7 +159,7 @@ class AWSClientFactory:
         if service == "s3":
             url = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "-"}))
             origin, prefix = f"{url.scheme}://{url.netloc}", url.path.removesuffix("/-")
-        if get_environ_proxies(origin):  # boto3 goes through the proxy, which is not known here
+        if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # boto3 goes through the proxy, which is not known here
             return client
         shared: Any = {
             "connections": Connections(

@@ -79,6 +79,11 @@ def test_behind_a_proxy_boto3_makes_all_calls(monkeypatch: pytest.MonkeyPatch) -
     assert not isinstance(factory("http://store.example").dynamodb(), FastDynamoDB)
 
 
+def test_our_own_setting_trusted_proxy_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUSTED_PROXY", "true")  # which the standard library takes for the proxy of trusted:// URLs
+    assert isinstance(factory("http://store.example").dynamodb(), FastDynamoDB)
+
+
 def test_an_item_is_read(clients: AWSClientFactory, server: ScriptedServer) -> None:
     item = {**KEY, "version": {"N": "3"}, "tags": {"L": [{"S": "sea"}]}, "has_alpha": {"BOOL": False}}
     server.play(answer(body=orjson.dumps({"Item": item})))
