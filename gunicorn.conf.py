@@ -1,6 +1,10 @@
 """How gunicorn serves the app; it reads this file by itself when started beside it."""
 
+import os
+import shutil
 import sys
+import tempfile
+from typing import Any
 
 from app.entrypoints.environment import settings_from_environment
 from app.settings import SettingsError
@@ -25,3 +29,17 @@ control_socket_disable = True
 accesslog = None  # the app writes one line a request itself
 errorlog = "-"
 loglevel = "warning"
+
+# Where the workers keep their figures, so that whichever is asked for /metrics tells those of all.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="image-storage-metrics-"))
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """A worker that is gone has no requests in flight."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - once the directory is named
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

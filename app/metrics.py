@@ -62,7 +62,7 @@ class Metrics:
         """All figures in Prometheus' text format: those of all processes that share them, else of this one."""
         registry = CollectorRegistry()
         try:
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has types but for this
         except ValueError:  # no directory is named
             registry = self._registry
         text: bytes = generate_latest(registry)

@@ -78,6 +78,13 @@ class Settings(BaseModel):
     port: Annotated[Port, Field(description="port to listen on")] = 5000
     web_workers: Annotated[Count, Field(description="gunicorn worker processes")] = 2
     web_threads: Annotated[Count, Field(description="threads in each worker process")] = 8
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=16,
+            description="the bearer token that reads /metrics; empty: none, and /metrics only if STAGE=local",
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
     ] = "INFO"
@@ -308,6 +315,10 @@ class Settings(BaseModel):
             max_metadata_bytes=self.max_image_metadata_bytes,
             max_decode_bytes=self.max_image_decode_bytes,
         )
+
+    @property
+    def shows_metrics(self) -> bool:
+        return self.metrics_token is not None or self.stage == LOCAL_STAGE
 
     @property
     def keeps_records(self) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from flask import Flask, Response, g, request
 
 from app import logs
-from app.api import docs, health, images, problems, rates, tags, thumbnails, uploads
+from app.api import docs, health, images, metrics, problems, rates, tags, thumbnails, uploads
 from app.api.auth import standings
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context, context
@@ -17,6 +17,7 @@ from app.api.hardening import Hardened, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
+from app.metrics import Metrics
 from app.services import Services, build_services
 from app.settings import Settings
 from app.variant_specs import default_spec
@@ -50,6 +51,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for part in (images, thumbnails, tags, uploads, health, docs):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(thumbnails.links)
+    if settings.shows_metrics:
+        app.register_blueprint(metrics.blueprint)
     app.wsgi_app = Hardened(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does it
     return app
 
@@ -58,6 +61,7 @@ def _begin() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.started = time.perf_counter()
+    context().services.metrics.request_began(request.content_length or 0)
     logs.request_id.set(g.request_id)
     try:
         request.environ["PATH_INFO"].encode("latin-1").decode()  # as WSGI carries bytes (PEP 3333)
@@ -69,17 +73,31 @@ def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
-    share(request, response, context().settings.api_cors_origins)
+    scope = context()
+    share(request, response, scope.settings.api_cors_origins)
     rates.show(response, standings())
+    route = request.url_rule.rule if request.url_rule else None
+    response.call_on_close(partial(_note_end, scope.services.metrics, request.method, route, response, g.started))
     log.log(
         logging.DEBUG if request.path in _PROBES else logging.INFO,
         "request",
         extra={
             "method": request.method,
-            "route": request.url_rule.rule if request.url_rule else None,
+            "route": route,
             "status": response.status_code,
             "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
             "user_id": g.get("user_id"),
         },
     )
     return response
+
+
+def _note_end(metrics: Metrics, method: str, route: str | None, response: Response, started: float) -> None:
+    """When the last byte of the answer was handed to the server, or the client is gone."""
+    metrics.request_ended(
+        method=method,
+        route=route,
+        status=response.status_code,
+        seconds=time.perf_counter() - started,
+        sent_bytes=response.content_length or 0,
+    )

@@ -27,6 +27,7 @@ from botocore.utils import get_environ_proxies
 
 from app.errors import BackendUnavailable
 from app.services.fast import FastDynamoDB, FastS3
+from app.services.observed import ObserveCall, nobody, observed
 from app.services.wire import Connections
 from app.settings import Settings
 from app.times import utc_now
@@ -78,8 +79,10 @@ class AWSClientFactory:
     pool must not be shared between processes: hence the lock, and the process id in the key.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observe: ObserveCall = nobody) -> None:
+        """`observe` is told of each call of S3, DynamoDB and SQS."""
         self._settings = settings
+        self._observe = observe
         self._lock = threading.Lock()
         self._clients: dict[tuple[int, str, tuple[int, int]], Any] = {}
         self._botocore_session = botocore.session.Session()
@@ -150,6 +153,7 @@ class AWSClientFactory:
             endpoint_url=self._settings.endpoint_url,
             config=config,
         )
+        observed(client, service, self._observe)
         return self._fast(service, client, config) if self._settings.fast_aws and service in _FAST else client
 
     def _fast(self, service: str, client: Any, config: Any) -> Any:
@@ -159,7 +163,7 @@ class AWSClientFactory:
         if service == "s3":
             url = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "-"}))
             origin, prefix = f"{url.scheme}://{url.netloc}", url.path.removesuffix("/-")
-        if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # boto3 goes through the proxy, which is not known here
+        if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # only boto3 knows proxies
             return client
         shared: Any = {
             "connections": Connections(
@@ -172,6 +176,7 @@ class AWSClientFactory:
             "region": self._settings.aws_region,
             "credentials": self.credentials,
             "clock": utc_now,
+            "observe": self._observe,
         }
         return (
             FastS3(client, bucket=bucket, prefix=prefix, **shared)

@@ -10,6 +10,7 @@ docs/adr/0018-fast-clients.md has the reasons.
 import hashlib
 import io
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from urllib3 import HTTPResponse
 
+from app.services.observed import ObserveCall
 from app.services.sigv4 import HeaderSigner
 from app.services.wire import Answer, Connections
 from app.times import Clock
@@ -91,7 +93,14 @@ class FastDynamoDB:
     """
 
     def __init__(
-        self, client: Any, connections: Connections, *, region: str, credentials: Credentials, clock: Clock
+        self,
+        client: Any,
+        connections: Connections,
+        *,
+        region: str,
+        credentials: Credentials,
+        clock: Clock,
+        observe: ObserveCall,
     ) -> None:
         self._client = client
         self._handover = _Handover(client)
@@ -99,6 +108,7 @@ class FastDynamoDB:
         self._signer = HeaderSigner(region=region, service="dynamodb")
         self._credentials = credentials
         self._clock = clock
+        self._observe = observe
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -128,6 +138,7 @@ class FastDynamoDB:
         )
 
     def _call(self, operation: str, method: str, parameters: Mapping[str, Any]) -> Any:
+        began = time.perf_counter()
         body = orjson.dumps(parameters)
         headers = {
             "content-type": "application/x-amz-json-1.0",
@@ -151,6 +162,7 @@ class FastDynamoDB:
             return self._handover.call(
                 method, parameters, _as_response(answer, answer.read(), self._connections.origin)
             )
+        self._observe("dynamodb", operation, "ok", time.perf_counter() - began)
         return orjson.loads(answer.read())
 
 
@@ -171,6 +183,7 @@ class FastS3:
         region: str,
         credentials: Credentials,
         clock: Clock,
+        observe: ObserveCall,
     ) -> None:
         """`prefix` is the path under which the bucket lies at the origin of the connections."""
         self._client = client
@@ -181,6 +194,7 @@ class FastS3:
         self._signer = HeaderSigner(region=region, service="s3")
         self._credentials = credentials
         self._clock = clock
+        self._observe = observe
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -188,16 +202,18 @@ class FastS3:
     def get_object(self, **parameters: Any) -> Any:
         if parameters["Bucket"] != self._bucket or not parameters.keys() <= _GET_PARAMETERS:
             return self._client.get_object(**parameters)
+        began = time.perf_counter()
         headers = {"range": parameters["Range"]} if "Range" in parameters else {}
         head = self._signed("GET", parameters["Key"], headers)
         try:
             answer = self._connections.exchange(head, stream=True)
         except BotoCoreError as error:
             return self._handover.call("get_object", parameters, error)
-        if answer.status not in (200, 206) or "content-length" not in answer.headers:
+        if answer.status not in (200, 206) or not {"content-length", "last-modified"} <= answer.headers.keys():
             return self._handover.call(
                 "get_object", parameters, _as_response(answer, answer.read(), self._connections.origin)
             )
+        self._observe("s3", "GetObject", "ok", time.perf_counter() - began)
         return {
             "Body": answer,
             "ContentLength": int(answer.headers["content-length"]),
@@ -217,6 +233,7 @@ class FastS3:
             return self._client.put_object(**parameters)
         headers = {header: str(parameters[name]) for name, header in _PUT_HEADERS.items() if name in parameters}
         head = self._signed("PUT", parameters["Key"], headers)
+        began = time.perf_counter()
         start = body.tell() if not isinstance(body, bytes) else 0
         try:
             answer = self._connections.exchange(head, body)
@@ -225,6 +242,7 @@ class FastS3:
         else:
             content = answer.read()
             if answer.status == 200 and not content:  # S3 can say that it failed in the body of a 200
+                self._observe("s3", "PutObject", "ok", time.perf_counter() - began)
                 return {"ETag": answer.headers.get("etag")}
             outcome = _as_response(answer, content, self._connections.origin)
         if not isinstance(body, bytes):
