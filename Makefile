@@ -29,5 +29,5 @@ format:  ## format the code
 compile := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 requirements:  ## pin the dependencies of pyproject.toml again, newest first
 	$(compile) --upgrade --all-extras pyproject.toml --output-file requirements-dev.txt
-	$(compile) --constraints requirements-dev.txt --extra local pyproject.toml --output-file requirements-local.txt
+	$(compile) --constraints requirements-dev.txt --extra local --extra cli pyproject.toml --output-file requirements-local.txt
 	$(compile) --constraints requirements-dev.txt pyproject.toml --output-file requirements.txt

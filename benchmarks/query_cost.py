@@ -26,8 +26,8 @@ from pydantic import SecretStr
 from app.models import ContentType, Image, ImageFilter, Status, TagMatch, search_words
 from app.services import build_services
 from app.services.aws import AWSClientFactory
+from app.services.plan import plan
 from app.services.provision import provision
-from app.services.query import plan
 from app.services.tables import USER_INDEX, posting_item, postings_of, to_item
 from app.settings import Settings
 

@@ -87,7 +87,7 @@ class OneKey:
                 raise SettingsError(f"JWT_KEY: {problem}")
             self._keys[name] = key
 
-    def find(self, key_id: object) -> Mapping[str, VerifyingKey]:  # noqa: ARG002
+    def find(self, key_id: object) -> Mapping[str, VerifyingKey]:  # noqa: ARG002 - one key for all ids
         return self._keys
 
 

@@ -1,10 +1,12 @@
 """What a deployment has beside its stack: the bucket of its packages, and what it keeps when it goes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from app.deployment.package import Package
+from app.services.aws import error_code
+from app.services.provision import make_private_bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,17 +18,7 @@ _GONE = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotF
 def upload_package(s3: "S3Client", bucket: str, key: str, package: Package, *, region: str) -> bool:
     """Put a package where CloudFormation gets it. False where it is there already."""
     if not _exists(s3, bucket):
-        elsewhere: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else elsewhere))
-        s3.put_public_access_block(
-            Bucket=bucket,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            },
-        )
+        make_private_bucket(s3, bucket, region)
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -78,5 +70,5 @@ def _keys(s3: "S3Client", bucket: str) -> list[str]:
 
 
 def _require_gone(error: ClientError) -> None:
-    if str(error.response.get("Error", {}).get("Code")) not in _GONE:
+    if error_code(error) not in _GONE:
         raise error

@@ -117,7 +117,7 @@ def audit_command(
 
 @main.command()
 def openapi() -> None:
-    """Print the OpenAPI document."""
+    """Print the OpenAPI document, as docs/openapi.json has it."""
     click.echo(json.dumps(_openapi_document(), indent=2))
 
 
@@ -131,6 +131,21 @@ main.add_command(deploy)
 main.add_command(teardown)
 
 
+@main.command("images", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def images_command(arguments: tuple[str, ...]) -> None:
+    """Upload, find, download, edit and delete images on any server."""
+    try:
+        from app.entrypoints.images import images  # noqa: PLC0415 - servers are installed without what it needs
+    except ModuleNotFoundError as error:
+        if error.name != "rich" and not str(error.name).startswith("rich."):
+            raise
+        raise click.ClickException(
+            "`images` needs rich, which the service alone does without: pip install -r requirements-local.txt"
+        ) from error
+    images.main(arguments, prog_name="python -m app images")
+
+
 @main.command("env-example")
 def show_env_example() -> None:
     """Print every setting with its default, as .env.example has it."""
@@ -140,7 +155,7 @@ def show_env_example() -> None:
 def _openapi_document() -> dict[str, Any]:
     """With the default limits, wherever it is printed. It signs nothing, so any key will do."""
     from app.api import create_app  # noqa: PLC0415 - the worker starts here too, and has no use for Flask
-    from app.api.openapi import openapi_document  # noqa: PLC0415
+    from app.api.openapi import openapi_document  # noqa: PLC0415 - as above
 
     return openapi_document(create_app(Settings(secret_key=SecretStr(secrets.token_urlsafe(48)))))
 

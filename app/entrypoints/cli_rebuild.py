@@ -6,8 +6,8 @@ import click
 import orjson
 
 from app.services.aws import AWSClientFactory
+from app.services.join import Position
 from app.services.metadata import ImageMetadataService
-from app.services.query import Position
 from app.services.rebuild import rebuild_postings
 from app.settings import Settings
 

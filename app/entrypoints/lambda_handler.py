@@ -44,7 +44,7 @@ def make_api(settings: Settings, services: Services | None = None) -> Handler:
     """Answers events of API Gateway (REST and HTTP APIs), of function URLs and of load balancers."""
     from apig_wsgi import make_lambda_handler  # noqa: PLC0415 - the other functions do without it, and without Flask
 
-    from app.api import create_app  # noqa: PLC0415
+    from app.api import create_app  # noqa: PLC0415 - as above
 
     answer = make_lambda_handler(_under_its_stage(create_app(settings, services).wsgi_app), binary_support=True)
 
@@ -56,7 +56,7 @@ def make_api(settings: Settings, services: Services | None = None) -> Handler:
         except BackendUnavailable as error:  # while the body of an answer was read from its store
             log.exception("answer broken off", extra={"store": error.store})
             return _problem(503, error.code, str(error), {"Retry-After": "2"})
-        except Exception:
+        except Exception:  # the last one who can answer: what passes here is a 502 without a word
             log.exception("unexpected failure")
             return _problem(500, "internal_error", "Something went wrong here.")
 

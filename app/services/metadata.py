@@ -10,8 +10,9 @@ from app.errors import ImageNotFound
 from app.models import Image, ImageFilter, QueryCost, Status
 from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated, was_retried
 from app.services.dynamodb import MAX_ACTIONS, batch_get, item_pages, row_that_failed_the_condition, transact
+from app.services.join import Position
 from app.services.postings import PostingsTable
-from app.services.query import Found, Position, find
+from app.services.query import Found, find
 from app.services.reader import DynamoDBReader
 from app.services.tables import (
     EXPIRY_INDEX,

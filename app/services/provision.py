@@ -17,6 +17,7 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
+    from mypy_boto3_s3 import S3Client
 
 
 class ProvisionError(Exception):
@@ -51,16 +52,16 @@ def _provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
     yield f"queue {settings.uploads_queue}"
 
 
-def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
-    s3, bucket = factory.s3(), settings.s3_bucket
+def make_private_bucket(s3: "S3Client", bucket: str, region: str) -> None:
+    """Create a bucket that nothing can make public. One that is ours already is only closed."""
     try:
         # us-east-1 is the one region that may not be named (Amazon S3 API Reference, "CreateBucket").
-        if settings.aws_region == "us-east-1":
+        if region == "us-east-1":
             s3.create_bucket(Bucket=bucket)
         else:  # the type stubs list the regions of their day, a setting may name a newer one
             s3.create_bucket(
                 Bucket=bucket,
-                CreateBucketConfiguration={"LocationConstraint": settings.aws_region},  # type: ignore[typeddict-item]
+                CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
             )
     except ClientError as error:
         if error_code(error) != "BucketAlreadyOwnedByYou":
@@ -74,6 +75,11 @@ def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
             "RestrictPublicBuckets": True,
         },
     )
+
+
+def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
+    s3, bucket = factory.s3(), settings.s3_bucket
+    make_private_bucket(s3, bucket, settings.aws_region)
     s3.put_bucket_encryption(
         Bucket=bucket,
         ServerSideEncryptionConfiguration={

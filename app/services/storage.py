@@ -3,6 +3,7 @@
 import base64
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,15 @@ from app.spool import Spool
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 log = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 * 1024
 _MAX_KEYS_PER_DELETE = 1000  # Amazon S3 API Reference, "DeleteObjects"
 _GONE = frozenset({"NoSuchKey", "404"})
-_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+# The last where an object is to be replaced that is not there (Amazon S3 User Guide, "Conditional writes").
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 # What a presigned URL shows: the object never changes, and only its owner was given the URL.
 _CACHE_CONTROL = "private, max-age=31536000, immutable"
 
@@ -75,22 +78,15 @@ class ImageStorageService:
 
     def put(self, image: Image, spool: Spool) -> None:
         """Store an image's bytes; S3 checks them against the SHA-256 that was computed on arrival."""
-        with translated("s3"):
-            self._put(image, spool)
+        self._put_image(image, spool)
 
     def put_if_absent(self, image: Image, spool: Spool) -> None:
         """As `put`, but raises ObjectExists instead of replacing an object."""
-        with translated("s3"):
-            try:
-                self._put(image, spool, IfNoneMatch="*")
-            except ClientError as error:
-                if error_code(error) not in _CONDITION_FAILED:
-                    raise
-                raise ObjectExists from error
+        if not self._put_image(image, spool, IfNoneMatch="*"):
+            raise ObjectExists
 
-    def _put(self, image: Image, spool: Spool, **condition: Any) -> None:
-        self._factory.s3().put_object(
-            Bucket=self._bucket,
+    def _put_image(self, image: Image, spool: Spool, **condition: Any) -> bool:
+        return self._put(
             Key=image.object_key,
             Body=spool.file(),
             ContentLength=spool.size,
@@ -101,24 +97,38 @@ class ImageStorageService:
             **condition,
         )
 
+    def _put(self, **options: Any) -> bool:
+        """Whether the object was written: False where the condition among the options did not hold."""
+        with translated("s3"):
+            try:
+                self._factory.s3().put_object(Bucket=self._bucket, **options)
+            except ClientError as error:
+                if error_code(error) not in _CONDITION_FAILED:
+                    raise
+                return False
+        return True
+
+    def _get(self, key: str, **options: Any) -> "GetObjectOutputTypeDef | None":
+        """What lies at this key; None where nothing does."""
+        with translated("s3"):
+            try:
+                return self._factory.s3().get_object(Bucket=self._bucket, Key=key, **options)
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+        return None
+
     def fetch(self, key: str, spool: Spool) -> datetime | None:
         """Read an object into the spool. When it was stored, to the second; None where there is none.
 
         Raises ImageTooLarge where it is larger than the spool takes.
         """
-        with translated("s3"):
-            try:
-                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) not in _GONE:
-                    raise
-                return None
-        stream = ObjectStream(answer["Body"], answer["ContentLength"])
-        try:
+        answer = self._get(key)
+        if answer is None:
+            return None
+        with closing(ObjectStream(answer["Body"], answer["ContentLength"])) as stream:
             for piece in stream:
                 spool.write(piece)
-        finally:
-            stream.close()
         return answer["LastModified"]
 
     def open(self, image: Image, byte_range: tuple[int, int] | None = None) -> ObjectStream:
@@ -126,14 +136,10 @@ class ImageStorageService:
 
         Raises ImageNotFound where the object is gone.
         """
-        ranged: dict[str, Any] = {"Range": f"bytes={byte_range[0]}-{byte_range[1] - 1}"} if byte_range else {}
-        with translated("s3"):
-            try:
-                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=image.object_key, **ranged)
-            except ClientError as error:
-                if error_code(error) not in _GONE:
-                    raise
-                raise ImageNotFound from error
+        ranged = {"Range": f"bytes={byte_range[0]}-{byte_range[1] - 1}"} if byte_range else {}
+        answer = self._get(image.object_key, **ranged)
+        if answer is None:
+            raise ImageNotFound
         return ObjectStream(answer["Body"], answer["ContentLength"])
 
     def delete(self, images: Iterable[Image]) -> set[str]:
@@ -175,30 +181,13 @@ class ImageStorageService:
 
     def variant(self, image_id: str, name: str) -> bytes | None:
         """The variant of this name; None where it was not made yet."""
-        with translated("s3"):
-            try:
-                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=variant_prefix(image_id) + name)
-            except ClientError as error:
-                if error_code(error) not in _GONE:
-                    raise
-                return None
-            return answer["Body"].read()
+        answer = self._get(variant_prefix(image_id) + name)
+        return None if answer is None else _content(answer)
 
     def put_variant(self, image_id: str, name: str, data: bytes, media_type: str) -> None:
         """Store a variant. Raises ObjectExists where it was made meanwhile; that one stays."""
-        with translated("s3"):
-            try:
-                self._factory.s3().put_object(
-                    Bucket=self._bucket,
-                    Key=variant_prefix(image_id) + name,
-                    Body=data,
-                    ContentType=media_type,
-                    IfNoneMatch="*",
-                )
-            except ClientError as error:
-                if error_code(error) not in _CONDITION_FAILED:
-                    raise
-                raise ObjectExists from error
+        if not self._put(Key=variant_prefix(image_id) + name, Body=data, ContentType=media_type, IfNoneMatch="*"):
+            raise ObjectExists
 
     def delete_object(self, key: str) -> None:
         """Delete what lies at this one key, if anything does."""
@@ -221,32 +210,16 @@ class ImageStorageService:
 
     def _put_record(self, image: Image, **condition: Any) -> bool:
         """Whether the record was written: False where the condition did not hold."""
-        with translated("s3"):
-            try:
-                self._factory.s3().put_object(
-                    Bucket=self._bucket,
-                    Key=record_key(image.user_id, image.image_id),
-                    Body=to_record(image),
-                    ContentType="application/json",
-                    **condition,
-                )
-            except ClientError as error:
-                if error_code(error) not in _CONDITION_FAILED | _GONE:
-                    raise
-                return False
-        return True
+        key = record_key(image.user_id, image.image_id)
+        return self._put(Key=key, Body=to_record(image), ContentType="application/json", **condition)
 
     def record(self, user_id: str, image_id: str) -> Record | None:
         """The record of an image as it lies in the bucket; None where there is none."""
         key = record_key(user_id, image_id)
-        with translated("s3"):
-            try:
-                answer = self._factory.s3().get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) not in _GONE:
-                    raise
-                return None
-            image = from_record(answer["Body"].read())
+        answer = self._get(key)
+        if answer is None:
+            return None
+        image = from_record(_content(answer))
         if image is not None and record_key(image.user_id, image.image_id) != key:
             image = None  # it tells of another
         return Record(image, answer["LastModified"], answer["ETag"])
@@ -313,6 +286,11 @@ class ImageStorageService:
         """Returns if the bucket answers. Raises BackendUnavailable, or botocore's ClientError."""
         with translated("s3"):
             self._factory.s3().head_bucket(Bucket=self._bucket)
+
+
+def _content(answer: "GetObjectOutputTypeDef") -> bytes:
+    with translated("s3"):
+        return answer["Body"].read()
 
 
 def _short_disposition(kind: str, filename: str) -> str:

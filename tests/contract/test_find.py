@@ -197,3 +197,12 @@ def test_a_cursor_is_good_for_its_own_filters_only(api: httpx.Client, library: d
     assert len(ids(api.get(IMAGES, params={"tags": "sun", "cursor": cursor}))) == 1
     for other in ({}, {"tags": "sea"}, {"tags": "sun", "tag_match": "all"}, {"tags": "sun", "order": "asc"}):
         assert_problem(api.get(IMAGES, params={**other, "cursor": cursor}), 400, "invalid_cursor")
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [(name, name) for name in ("title", "title_prefix", "title_contains", "filename", "location", "q")]
+    + [("tags", "tags.0")],
+)
+def test_a_term_of_10_kilobytes_is_refused_by_its_name(api: httpx.Client, name: str, field: str) -> None:
+    assert_problem(api.get(IMAGES, params={name: "a" * 10_000}), 400, "invalid_request", field)

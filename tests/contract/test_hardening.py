@@ -128,7 +128,7 @@ HEADS = {
 }
 LINES = {
     "lines that end in line feeds": b"GET /health HTTP/1.1\nHost: x\n\n",
-    "a line longer than anyone sends": b"GET /health?" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a line longer than anyone sends": b"GET /health?" + b"a" * 80_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "a NUL in the path": b"GET /heal\0th HTTP/1.1\r\nHost: x\r\n\r\n",
     "chunks in HTTP/1.0": b"POST /health HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
     "two blanks in the first line": b"GET  /health HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -28,6 +28,8 @@ def test_dependencies_run_one_way() -> None:
         ("app.services", ("flask", "werkzeug", "multipart")),
         ("app.entrypoints.cli", ("flask", "werkzeug", "multipart", "apig_wsgi")),
         ("app.models", ("flask", "boto3", "pydantic")),
+        ("app.client", ("flask", "boto3", "pydantic", "pyvips", "click", "rich")),
+        ("app.entrypoints.cli", ("rich",)),
     ],
 )
 def test_a_room_loads_nothing_that_it_does_not_need(module: str, absent: tuple[str, ...]) -> None:

@@ -1,3 +1,4 @@
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -5,16 +6,16 @@ from contextlib import suppress
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 
-from app.entrypoints.gunicorn_worker import HeadParser
+from app.entrypoints.gunicorn_worker import HeadParser, unrepeated
 
 
 @pytest.fixture
 def client() -> Iterator[tuple[socket.socket, HeadParser]]:
     near, far = socket.socketpair()
     with near, far:
-        yield near, HeadParser(Config(), far, ("127.0.0.1", 1), seconds=0.3)
+        yield near, HeadParser(Config(), far, ("127.0.0.1", 1), seconds=0.3, max_bytes=20_000)
 
 
 def test_a_head_that_comes_in_time_is_read_and_its_body_may_take_longer(
@@ -54,3 +55,21 @@ def test_a_head_in_drips_has_no_more_time(client: tuple[socket.socket, HeadParse
         next(parser)
     stopped.set()
     dripping.join()
+
+
+def test_a_head_may_have_long_lines_but_only_so_many_bytes_in_all(client: tuple[socket.socket, HeadParser]) -> None:
+    near, parser = client
+    parser.cfg.set("limit_request_line", 0)
+    near.sendall(b"GET /?" + b"a" * 15_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert len(next(parser).query) == 15_000
+    near.sendall(b"GET /?" + b"a" * 30_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    with pytest.raises(LimitRequestHeaders):
+        next(parser)
+
+
+def test_the_bytes_of_a_refused_request_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("gunicorn.error")
+    caplog.handler.addFilter(unrepeated)
+    logger.warning("Invalid request from ip=127.0.0.1: Invalid HTTP Header: 'Authorization Bearer canary'")
+    logger.warning("Worker: canary is alive")
+    assert caplog.messages == ["Invalid request from ip=127.0.0.1", "Worker: canary is alive"]

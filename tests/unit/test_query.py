@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.models import ContentType, Image, ImageFilter, QueryCost, Status, TagMatch, normalised_title, search_words
-from app.services.query import FIRST_PAGE, IndexSpan, Position, PostingsJoin, find, plan
+from app.services.join import FIRST_PAGE, Position
+from app.services.plan import IndexSpan, PostingsJoin, plan
+from app.services.query import find
 from app.services.tables import (
     TITLE_INDEX,
     UNLISTED_TITLE_INDEX,

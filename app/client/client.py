@@ -1,0 +1,332 @@
+"""`ImageClient`: the service's operations as methods."""
+
+import base64
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
+from os import SEEK_END
+from pathlib import Path
+from typing import IO, Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+from app.client.errors import (
+    Changed,
+    ImageRefused,
+    NotFound,
+    Refused,
+    Unavailable,
+    UploadExpired,
+    WrongChecksum,
+)
+from app.client.files import (
+    Progress,
+    content_type_of,
+    file_body,
+    form_body,
+    no_progress,
+    put_in_place,
+    sha256_of,
+    size_of,
+)
+from app.client.resources import Deletion, Image, ImageFilter, Json, Limits, Page
+from app.client.transport import Answer, Transport
+
+_PIECE_BYTES = 64 * 1024
+_FORM_BYTES = 64 * 1024  # at most, beside the file, of the forms that are sent here
+_ERROR_BYTES = 64 * 1024
+MAX_DELETED_AT_ONCE = 100
+_S3_CODE = re.compile(rb"<Code>(\w+)</Code>")
+
+Shown = TypeVar("Shown")
+
+
+class Unchanged(Enum):
+    """The one value that stands for "leave it as it is", since None clears."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+class ImageClient:
+    """A server as one user sees it. May be shared between threads; close it, or use it in a `with`.
+
+        with ImageClient("http://127.0.0.1:5000", user_id="alice") as client:
+            beach = client.upload(Path("beach.jpg"), title="Beach", tags=["sea"])
+            dusk = client.edit(beach, title="Dusk")
+            for image in client.images(ImageFilter(tags=("sea",))):
+                client.download(image, Path(f"{image.image_id}.jpg"))
+            client.delete(dusk.image_id)
+
+    Files are read and written in pieces. What fails in a way that may pass (no connection, 429, 5xx) is tried again
+    up to `retries` times, after the seconds that Retry-After says or else a pause that grows; an upload has a key and
+    an edit a version, so none of this does anything twice. Every method raises `Refused` (by what was
+    wrong: `NotIdentified`, `NotFound`, ...) where the service says no, and `Unavailable` where it does not answer.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        user_id: str | None = None,
+        token: str | None = None,
+        retries: int = 5,
+        timeout_seconds: float = 60,
+        connections: int = 8,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Makes no connection. Raises ValueError where the address, user id or token cannot be one.
+
+        `user_id` is for servers that believe the header X-User-ID, `token` for those that want a bearer token.
+        """
+        for text in (user_id, token):
+            if text is not None and not (text.strip() and text.isascii() and text.isprintable()):
+                raise ValueError("A user id or token is not empty, and of visible ASCII characters.")
+        credentials = {}
+        if user_id is not None:
+            credentials["X-User-ID"] = user_id
+        if token is not None:
+            credentials["Authorization"] = f"Bearer {token}"
+        self._transport = Transport(
+            server,
+            credentials=credentials,
+            retries=retries,
+            timeout_seconds=timeout_seconds,
+            connections=connections,
+            sleep=sleep,
+        )
+        self._limits: Limits | None = None
+        self._limits_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def limits(self) -> Limits:
+        """What the service accepts; asked once."""
+        with self._limits_lock:
+            if self._limits is None:
+                self._limits = _read(Limits.from_json, self._transport.ask("GET", "/limits"))
+            return self._limits
+
+    def upload(
+        self,
+        path: Path,
+        *,
+        filename: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        location: str | None = None,
+        tags: Sequence[str] = (),
+        sha256: str | None = None,
+        idempotency_key: str | None = None,
+        progress: Progress = no_progress,
+    ) -> Image:
+        """Upload a file: through the API if it is small enough for that, else straight to the bucket.
+
+        `sha256` (hexadecimal) spares reading the file for it, if the caller knows it. With the same
+        `idempotency_key` and arguments, the service makes one image within 24 hours; then the
+        answer is that image as it was made, even if it has been deleted since. Also raises
+        UnreadableFile, ImageRefused, UploadExpired, and Conflict where the key was used for something else.
+        """
+        size = size_of(path)
+        fields: dict[str, Any] = {
+            "filename": filename or path.name,
+            "title": title,
+            "description": description,
+            "location": location,
+            "tags": list(tags),
+        }
+        digest = sha256 or sha256_of(path)
+        key = idempotency_key or str(uuid.uuid4())
+        limits = self.limits()
+        most = limits.max_upload_bytes
+        if limits.max_request_bytes is not None:
+            most = min(most, limits.max_request_bytes - _FORM_BYTES)
+        if size > most and "presigned-put" in limits.upload_routes:
+            return self._upload_to_bucket(path, size, fields | {"sha256": digest}, key, progress)
+        checksum = base64.b64encode(bytes.fromhex(digest)).decode()
+        answer = self._transport.ask(
+            "POST",
+            "/images/upload",
+            headers={"Idempotency-Key": key, "Repr-Digest": f"sha-256=:{checksum}:"},
+            body=form_body(path, size, fields, progress),
+        )
+        return _read(Image.from_json, answer)
+
+    def _upload_to_bucket(
+        self, path: Path, size: int, fields: Mapping[str, Any], key: str, progress: Progress
+    ) -> Image:
+        content_type = content_type_of(path)
+        if content_type is None:
+            raise ImageRefused("The file is no JPEG, PNG, GIF or WebP.", status=415, code="unsupported_image_type")
+        document = {**fields, "content_type": content_type, "file_size": size, "method": "PUT"}
+        answer = self._transport.ask("POST", "/uploads", headers={"Idempotency-Key": key}, document=document)
+        issued = answer.json()
+        image, request = _read(Image.from_json, answer, member="image"), issued["upload"]
+        put = self._transport.ask_bucket(
+            "PUT", request["url"], headers=request["headers"], body=file_body(path, size, progress)
+        )
+        # 412: an object is there already, from an attempt whose answer was lost, or from an earlier run.
+        if put.status >= 300 and put.status != 412:
+            raise _refused_by_bucket(put)
+        answer = self._transport.ask("POST", f"/uploads/{image.image_id}/complete")
+        return _read(Image.from_json, answer)
+
+    def images(self, wanted: ImageFilter | None = None) -> Iterator[Image]:
+        """All images that pass the filter, read page by page as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = self.page(wanted, limit=self.limits().max_list_limit, cursor=cursor)
+            yield from page.images
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def page(self, wanted: ImageFilter | None = None, *, limit: int, cursor: str | None = None) -> Page:
+        """One page of a list. `cursor` is that of the page before, for the same filter."""
+        query = [*(wanted or ImageFilter()).query(), ("limit", str(limit))]
+        if cursor is not None:
+            query.append(("cursor", cursor))
+        return _read(Page.from_json, self._transport.ask("GET", "/images", query=query))
+
+    def get(self, image_id: str) -> Image:
+        """What is known about an image. Raises NotFound, NotAllowed."""
+        return _read(Image.from_json, self._transport.ask("GET", f"{_path(image_id)}/metadata"))
+
+    def download(self, image: Image, target: Path, *, progress: Progress = no_progress) -> None:
+        """Write an image's bytes to a file that must not exist yet, verified by their SHA-256.
+
+        They are gathered in a hidden file beside it. If the call is interrupted, the next one goes on from there.
+        Raises FileExistsError, OSError, WrongChecksum, or NotFound.
+        """
+        if image.sha256 is None:
+            raise NotFound(f"The image is {image.status}: there are no bytes.", status=404, code="image_not_found")
+        part = target.with_name(f".{image.image_id}.part")
+        with part.open("ab") as file:
+            if file.seek(0, SEEK_END) > image.file_size:
+                file.truncate(0)
+            resumed = file.tell() > 0
+            self._fetch(image, file, progress)
+        found = sha256_of(part)
+        if resumed and found != image.sha256:  # what was there was not the beginning of it
+            with part.open("wb") as file:
+                self._fetch(image, file, progress)
+            found = sha256_of(part)
+        if found != image.sha256:
+            part.unlink()
+            raise WrongChecksum("The bytes that arrived are not those that were stored.")
+        put_in_place(part, target)
+
+    def _fetch(self, image: Image, file: IO[bytes], progress: Progress) -> None:
+        """The rest of the bytes, from where the file ends."""
+
+        def attempt() -> Answer:
+            position = file.seek(0, SEEK_END)
+            progress(position)
+            headers = {"Range": f"bytes={position}-", "If-Range": f'"{image.sha256}"'} if position else {}
+            with self._transport.stream(_path(image.image_id), headers) as response:
+                if response.status not in {200, 206}:
+                    return Answer(response.status, response.headers, response.read(_ERROR_BYTES))
+                if response.status == 200:
+                    file.truncate(0)
+                    position = 0
+                for piece in response.stream(_PIECE_BYTES):
+                    file.write(piece)
+                    position += len(piece)
+                    progress(position)
+            return Answer(200, {}, b"")
+
+        if file.seek(0, SEEK_END) < image.file_size:
+            self._transport.ask_in_pieces(attempt)
+
+    def edit(
+        self,
+        image: Image,
+        *,
+        title: str | Unchanged | None = UNCHANGED,
+        description: str | Unchanged | None = UNCHANGED,
+        location: str | Unchanged | None = UNCHANGED,
+        tags: Sequence[str] | Unchanged = UNCHANGED,
+    ) -> Image:
+        """Change an image that is still in the version given; None clears. Raises Changed where it is in another."""
+        named: dict[str, Any] = {"title": title, "description": description, "location": location}
+        named["tags"] = tags if isinstance(tags, Unchanged) else list(tags)
+        changes = {name: value for name, value in named.items() if value is not UNCHANGED}
+        headers = {"If-Match": f'"{image.version}"'}
+        try:
+            answer = self._transport.ask("PATCH", _path(image.image_id), headers=headers, document=changes)
+        except Changed as error:
+            if not error.repeated:
+                raise
+            # The answer to an earlier attempt was lost, so it may be ourselves who changed it.
+            now = self.get(image.image_id)
+            if now.version != image.version + 1 or not _has(now, changes):
+                raise
+            return now
+        return _read(Image.from_json, answer)
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image for good. Raises NotFound, NotAllowed."""
+        try:
+            self._transport.ask("DELETE", _path(image_id))
+        except NotFound as error:
+            if not error.repeated:  # else an earlier attempt, whose answer was lost, has deleted it
+                raise
+
+    def delete_many(self, image_ids: Sequence[str]) -> tuple[Deletion, ...]:
+        """Delete images for good, and say what became of each."""
+        deletions: list[Deletion] = []
+        for start in range(0, len(image_ids), MAX_DELETED_AT_ONCE):
+            document = {"image_ids": list(image_ids[start : start + MAX_DELETED_AT_ONCE])}
+            answer = self._transport.ask("POST", "/images/batch-delete", document=document)
+            for result in answer.json()["results"]:
+                # After a lost answer, what is gone may have been deleted by us.
+                gone = result["status"] == "not_found" and answer.attempts > 1
+                deletions.append(Deletion(result["image_id"], "deleted" if gone else result["status"]))
+        return tuple(deletions)
+
+
+def _path(image_id: str) -> str:
+    return f"/images/{quote(image_id, safe='')}"
+
+
+def _has(image: Image, changes: Mapping[str, Any]) -> bool:
+    """Whether the image shows what was asked for. Texts are trimmed and tags case-folded by the service."""
+    for name, value in changes.items():
+        shown = getattr(image, name)
+        if name == "tags":
+            if {tag.casefold().strip() for tag in value} != set(shown):
+                return False
+        elif (value or "").strip() != (shown or ""):
+            return False
+    return True
+
+
+def _read(from_json: Callable[[Json], Shown], answer: Answer, *, member: str | None = None) -> Shown:
+    """What an answer shows. Raises Unavailable where it is not what this service shows."""
+    shown = answer.json()
+    try:
+        return from_json(shown[member] if member else shown)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable("What answers there is no Image Storage Service, or another version of it.") from error
+
+
+def _refused_by_bucket(answer: Answer) -> Refused | Unavailable:
+    code = _S3_CODE.search(answer.content)
+    word = code[1].decode() if code else str(answer.status)
+    if answer.status >= 500:
+        return Unavailable(f"The bucket does not answer: {word}.")
+    if answer.status == 403:  # too late is the only reason, for a request that is sent as it was given
+        return UploadExpired("The bucket no longer takes the upload.", status=403, code="upload_expired")
+    return Refused(f"The bucket refused the upload: {word}.", status=answer.status, code="upload_refused")

@@ -1,0 +1,96 @@
+"""Every way in which a call of the client can fail. `str(error)` is a sentence for a person."""
+
+from collections.abc import Mapping
+
+
+class ClientError(Exception):
+    """Base of all failures of the client."""
+
+
+class Unavailable(ClientError):
+    """No answer after all attempts, or none that this service would give."""
+
+
+class UnreadableFile(ClientError):
+    """The file to upload cannot be read, or changed while it was."""
+
+
+class WrongChecksum(ClientError):
+    """What arrived is not what was stored. It was thrown away; the call may be repeated."""
+
+
+class Refused(ClientError):
+    """The service said no. `code` is its stable word for the reason, `fields` what is wrong with which field."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        status: int,
+        code: str,
+        fields: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        repeated: bool = False,
+    ) -> None:
+        self.fields = dict(fields or {})
+        super().__init__(" ".join([detail, *(f"{name} {message}." for name, message in self.fields.items())]))
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.repeated = repeated
+        """Whether an earlier attempt, whose answer was lost, may have been carried out."""
+
+
+class NotIdentified(Refused):
+    """The service does not know who is calling, or does not believe it."""
+
+
+class NotAllowed(Refused):
+    """The image belongs to another user."""
+
+
+class NotFound(Refused):
+    """There is no such image."""
+
+
+class Conflict(Refused):
+    """The key of the request was used for another one."""
+
+
+class Changed(Refused):
+    """The image was changed meanwhile: read it again, then decide."""
+
+
+class UploadExpired(Refused):
+    """The direct upload did not arrive in time, and needs to be begun anew."""
+
+
+class ImageRefused(Refused):
+    """The file is too large, of no supported format, or does not decode."""
+
+
+class RateLimited(Refused):
+    """Too many requests, for longer than the client is willing to wait."""
+
+
+_BY_STATUS: Mapping[int, type[Refused]] = {
+    401: NotIdentified,
+    403: NotAllowed,
+    404: NotFound,
+    410: UploadExpired,
+    412: Changed,
+    413: ImageRefused,
+    415: ImageRefused,
+    422: ImageRefused,
+    429: RateLimited,
+}
+_BY_CODE: Mapping[str, type[Refused]] = {
+    "idempotency_conflict": Conflict,
+    "invalid_user": NotIdentified,
+    "upload_rejected": ImageRefused,
+}
+
+
+def refusal_class(status: int, code: str) -> type[Refused]:
+    """How the client names a problem of the service (CONTRACT: "Errors")."""
+    return _BY_CODE.get(code) or _BY_STATUS.get(status, Refused)

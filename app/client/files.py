@@ -1,0 +1,115 @@
+"""Files on their way: read in pieces, hashed, and put in place without replacing what is there."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from app.client.errors import UnreadableFile
+from app.client.transport import Body
+
+Progress = Callable[[int], object]
+"""Is told how many bytes have been moved. What it raises ends the call."""
+
+_PIECE_BYTES = 64 * 1024
+_HEAD_BYTES = 12
+
+
+def no_progress(_: int) -> None:
+    """For who does not want to know."""
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal. Raises UnreadableFile."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def size_of(path: Path) -> int:
+    """Raises UnreadableFile."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def unreadable(error: OSError) -> UnreadableFile:
+    return UnreadableFile(f"The file cannot be read: {error.strerror or error}.")
+
+
+def content_type_of(path: Path) -> str | None:
+    """The supported type that the file's first bytes say it is."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise unreadable(error) from error
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
+
+
+def file_body(path: Path, size: int, progress: Progress, *, content_type: str | None = None) -> Body:
+    """The file as a request's body. Reading it raises UnreadableFile."""
+    return Body(size, content_type, lambda: _pieces(path, size, progress))
+
+
+def form_body(path: Path, size: int, fields: Mapping[str, str | Sequence[str] | None], progress: Progress) -> Body:
+    """The file in the part `file` of a form (RFC 7578), behind its other fields. Reading it raises UnreadableFile."""
+    boundary = uuid.uuid4().hex
+    parts = []
+    for name, value in fields.items():
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(list(value))
+            parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n')
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    before, after = "".join(parts).encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()
+
+    def pieces() -> Iterator[bytes]:
+        yield before
+        yield from _pieces(path, size, progress)
+        yield after
+
+    return Body(len(before) + size + len(after), f"multipart/form-data; boundary={boundary}", pieces)
+
+
+def _pieces(path: Path, size: int, progress: Progress) -> Iterator[bytes]:
+    """Just `size` bytes, as was announced."""
+    position = 0
+    progress(position)
+    try:
+        with path.open("rb") as file:
+            while position < size:
+                piece = file.read(min(_PIECE_BYTES, size - position))
+                if not piece:
+                    raise UnreadableFile("The file became shorter while it was read.")
+                yield piece
+                position += len(piece)
+                progress(position)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Give a finished file its name. Raises FileExistsError where that is taken, and OSError."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: take the name, then fill it
+        target.touch(exist_ok=False)
+        part.replace(target)
+    else:
+        part.unlink()

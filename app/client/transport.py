@@ -1,0 +1,230 @@
+"""Requests and answers: connections, repetition, and the service's problems as exceptions."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, SSLError
+
+from app.client.errors import ClientError, Unavailable, refusal_class
+from app.client.resources import Query
+
+MAX_WAIT_SECONDS = 60
+"""The longest that Retry-After is obeyed; beyond it the call fails at once."""
+
+_CONNECT_SECONDS = 5
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 8
+_PIECE_BYTES = 64 * 1024
+_PROBLEM = "application/problem+json"
+_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+# A body that did not arrive whole, and an earlier attempt that is still being carried out.
+_PASSING_CODES = frozenset({"incomplete_body", "request_in_progress"})
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent, in pieces that are made anew for each attempt."""
+
+    size: int
+    content_type: str | None
+    pieces: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. `attempts` tells whether an earlier one may have been carried out unseen."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    attempts: int = 1
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object in it. Raises Unavailable where there is none: then somebody else answers there."""
+        try:
+            found = json.loads(self.content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Unavailable("What answers there is no Image Storage Service.")
+        return found
+
+
+class Transport:
+    """One server, and whatever bucket it points to. Safe to share between threads.
+
+    Each request may be repeated: those that are given here are all safe to, because they change nothing, carry a
+    key or a version, or end the same however often they are sent.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        credentials: Mapping[str, str],
+        retries: int,
+        timeout_seconds: float,
+        connections: int,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Makes no connection. Raises ValueError for what is no address."""
+        address = urlsplit(server)
+        if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.username:
+            raise ValueError(f"{server} is no address of a server, such as https://images.example.com")
+        self._base = server.rstrip("/").removesuffix("/api/v1") + "/api/v1"
+        self._credentials = dict(credentials)
+        self._retries = retries
+        self._sleep = sleep
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=timeout_seconds),
+            retries=False,
+            blocksize=_PIECE_BYTES,
+            headers={"User-Agent": "image-storage-client"},
+        )
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+        document: Mapping[str, Any] | None = None,
+        body: Body | None = None,
+    ) -> Answer:
+        """The service's answer to a request, where it is a good one. Raises Refused or Unavailable."""
+        if document is not None:
+            content = json.dumps(document).encode()
+            body = Body(len(content), "application/json", lambda: iter((content,)))
+        answer = self._repeated(
+            lambda: self._once(method, self._url(path, query), self._credentials | dict(headers or {}), body)
+        )
+        if answer.status >= 300:
+            raise problem(answer)
+        return answer
+
+    def ask_bucket(self, method: str, url: str, *, headers: Mapping[str, str], body: Body) -> Answer:
+        """The bucket's answer to a presigned request, which carries its rights in itself. Raises Unavailable."""
+        return self._repeated(lambda: self._once(method, url, headers, body))
+
+    def ask_in_pieces(self, attempt: Callable[[], Answer]) -> None:
+        """Call what reads from `stream`, again where that is worth it. Raises Refused or Unavailable."""
+        answer = self._repeated(attempt)
+        if answer.status >= 300:
+            raise problem(answer)
+
+    @contextmanager
+    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer to a GET, to be read in pieces. A redirect is followed once, and without the credentials.
+
+        Not repeated: the caller knows from where to go on.
+        """
+        response = self._open(self._url(path, ()), self._credentials | dict(headers))
+        try:
+            if response.status == 302:
+                response.drain_conn()
+                response.release_conn()
+                # The bucket has another entity tag for the same bytes.
+                kept = {name: value for name, value in headers.items() if name != "If-Range"}
+                response = self._open(response.headers["Location"], kept)
+            yield response
+        except BaseException:
+            response.close()  # what is left of it would be read as the next answer
+            raise
+        response.release_conn()
+
+    def _open(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        return self._pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> Answer:
+        sent = dict(headers)
+        if body is not None:
+            sent["Content-Length"] = str(body.size)
+            if body.content_type:
+                sent["Content-Type"] = body.content_type
+        pieces = body.pieces() if body is not None else None
+        response = self._pool.request(method, url, headers=sent, body=pieces, redirect=False)
+        return Answer(response.status, response.headers, response.data)
+
+    def _repeated(self, attempt: Callable[[], Answer]) -> Answer:
+        """The first answer that is not worth another attempt, or the last. Raises Unavailable."""
+        failure: HTTPError | None = None
+        for number in range(1, self._retries + 2):
+            pause: float | None = None
+            try:
+                answer = attempt()
+            except SSLError as error:
+                raise Unavailable(f"The connection is not safe: {_reason(error)}.") from error
+            except HTTPError as error:
+                failure = error
+            else:
+                failure = None
+                if not _may_pass(answer):
+                    return Answer(answer.status, answer.headers, answer.content, attempts=number)
+                pause = _retry_after_seconds(answer)
+            if number > self._retries or (pause or 0) > MAX_WAIT_SECONDS:
+                break
+            if pause is None:
+                pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (number - 1)) * random.uniform(0.5, 1)
+            self._sleep(pause)
+        if failure is not None:
+            raise Unavailable(f"{urlsplit(self._base).netloc} does not answer: {_reason(failure)}.") from failure
+        return answer
+
+    def _url(self, path: str, query: Query) -> str:
+        return self._base + path + ("?" + urlencode(query) if query else "")
+
+
+def problem(answer: Answer) -> ClientError:
+    """What an answer that is no good one says, as an exception (problem+json, RFC 9457)."""
+    if not _is_problem(answer):
+        return Unavailable(f"The answer was {answer.status}, and not one of an Image Storage Service.")
+    said = answer.json()
+    code = str(said.get("code", ""))
+    detail = str(said.get("detail") or said.get("title") or f"The answer was {answer.status}.")
+    if answer.status > 500:  # 500 itself is about one request, the others about the whole service
+        return Unavailable(detail)
+    return refusal_class(answer.status, code)(
+        detail,
+        status=answer.status,
+        code=code,
+        fields={str(item["field"]): str(item["message"]) for item in said.get("errors", ())},
+        request_id=said.get("request_id"),
+        repeated=answer.attempts > 1,
+    )
+
+
+def _may_pass(answer: Answer) -> bool:
+    if answer.status in _PASSING_STATUSES:
+        return True
+    return answer.status in {400, 409} and _is_problem(answer) and answer.json().get("code") in _PASSING_CODES
+
+
+def _is_problem(answer: Answer) -> bool:
+    return answer.headers.get("Content-Type", "").partition(";")[0] == _PROBLEM
+
+
+def _retry_after_seconds(answer: Answer) -> float | None:
+    """What the header says, if it is a number; a date (RFC 9110 section 10.2.3) depends on two clocks."""
+    value = answer.headers.get("Retry-After", "").strip()
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _reason(error: HTTPError) -> str:
+    """The innermost words, without the object's address that urllib3 puts before them."""
+    inner: BaseException = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    words = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    return words.rstrip(".")

@@ -1,0 +1,94 @@
+"""`images download`."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.client import ClientError, Image, ImageClient, ImageFilter, NotAllowed, NotIdentified, Unavailable
+from app.entrypoints.images.connection import Connection, connected, tallied
+from app.entrypoints.images.names import Names
+from app.entrypoints.images.options import filter_options, jobs_option, json_option, taken_filter
+from app.entrypoints.images.output import tell, tell_json
+from app.entrypoints.images.parallel import ALREADY_THERE, Bars, Tally, carry_out
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An image and the file that it gets."""
+
+    image: Image
+    path: Path
+    there: bool
+
+
+@click.command()
+@connected
+@click.argument("image_ids", metavar="[ID...]", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All images.")
+@filter_options
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="A directory.  [default: this one]"
+)
+@jobs_option
+@json_option
+def download(
+    *,
+    connection: Connection,
+    image_ids: tuple[str, ...],
+    everything: bool,
+    into: Path,
+    jobs: int,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """Download images by their IDs, by the filters of `list`, or all.
+
+    Files are called as the images are, but for what is not safe in a name, and numbered where two
+    would be called the same. Nothing is overwritten. The same command again goes on after an interruption.
+    """
+    client, stop = connection.client, connection.stop
+    wanted = taken_filter(filters)
+    if bool(image_ids) + everything + (wanted != ImageFilter()) != 1:
+        raise click.UsageError("Name images, or filters, or --all.")
+    into.mkdir(parents=True, exist_ok=True)
+
+    def report(item: Wanted, result: Exception | None) -> None:
+        bars.count()
+        if isinstance(result, Exception):
+            tally.failed(f"{item.image.image_id} ({item.path})", result)
+            return
+        outcome = ALREADY_THERE if item.there else "downloaded"
+        tally.add(outcome)
+        if as_json:
+            tell_json({"outcome": outcome, "image_id": item.image.image_id, "path": str(item.path)})
+        else:
+            tell(outcome, item.image.image_id, item.path)
+
+    def fetch(item: Wanted) -> None:
+        if not item.there:
+            with bars.transfer(item.path.name, item.image.file_size) as move:
+                client.download(item.image, item.path, progress=move)
+
+    def found() -> Iterator[Wanted]:
+        names = Names(into)
+        # Oldest first, so that numbers stay the same when images are added.
+        ordered = replace(wanted, order=wanted.order or "asc")
+        for image in _named(client, image_ids, tally) if image_ids else client.images(ordered):
+            path, there = names.give(image)
+            yield Wanted(image, path, there)
+
+    with tallied(connection) as tally, Bars("Download", stop, total=len(image_ids) or None) as bars:
+        carry_out(found(), fetch, report, jobs=jobs, stop=stop)
+
+
+def _named(client: ImageClient, image_ids: Iterable[str], tally: Tally) -> Iterator[Image]:
+    for image_id in dict.fromkeys(image_ids):
+        try:
+            yield client.get(image_id)
+        except (NotAllowed, NotIdentified, Unavailable):
+            raise
+        except ClientError as error:
+            tally.failed(image_id, error)

@@ -1,0 +1,64 @@
+"""`images list` and `images show`."""
+
+import itertools
+from typing import Any
+
+import click
+
+from app.entrypoints.images.connection import Connection, connected
+from app.entrypoints.images.options import filter_options, json_option, taken_filter
+from app.entrypoints.images.output import facts, tell_json, write_csv, write_facts, write_table
+
+
+@click.command("list")
+@connected
+@filter_options
+@click.option("--limit", type=click.IntRange(1), help="Not more than so many.  [default: all]")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a head.")
+@click.option("--links", is_flag=True, help="With the presigned links, by which anybody may read the images (--json).")
+def list_images(
+    *,
+    connection: Connection,
+    limit: int | None,
+    as_json: bool,
+    as_csv: bool,
+    links: bool,
+    **filters: Any,
+) -> None:
+    """List images, newest first; all conditions must hold."""
+    client = connection.client
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other.")
+    found = itertools.islice(client.images(taken_filter(filters)), limit)
+    if as_csv:
+        write_csv(found)
+    elif as_json:
+        for image in found:
+            tell_json(facts(image, links=links))
+    else:
+        write_table(found)
+
+
+@click.command()
+@connected
+@click.argument("image_ids", metavar="ID...", nargs=-1, required=True)
+@json_option
+@click.option("--links", is_flag=True, help="With the presigned links, by which anybody may read the image (--json).")
+def show(
+    *,
+    connection: Connection,
+    image_ids: tuple[str, ...],
+    as_json: bool,
+    links: bool,
+) -> None:
+    """Show what is known about images."""
+    client = connection.client
+    for number, image_id in enumerate(image_ids):
+        image = client.get(image_id)
+        if as_json:
+            tell_json(facts(image, links=links))
+        else:
+            if number:
+                click.echo()
+            write_facts(image)
