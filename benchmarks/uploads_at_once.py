@@ -64,8 +64,7 @@ def _measure(service: RunningService, uploads: int, clients: int, size: int) -> 
         f"{uploads} uploads of {size} bytes from {clients} clients: {uploads / seconds:.0f}/s, "
         f"{len(lost)} lost, {len(changed)} changed"
     )
-    for pid, peak in _peak_memory(service):
-        click.echo(f"  gunicorn process {pid}: peak {peak // 1024} MB")
+    click.echo(f"  gunicorn's processes: peak {gunicorn_memory(service, 'VmHWM') // 1024} MB in all")
 
 
 def _all_ids(api: httpx.Client) -> set[str]:
@@ -78,19 +77,19 @@ def _all_ids(api: httpx.Client) -> set[str]:
             return found
 
 
-def _peak_memory(service: RunningService) -> list[tuple[int, int]]:
-    """Process id and peak resident memory in kB of gunicorn's processes below the service."""
+def gunicorn_memory(service: RunningService, kind: str) -> int:
+    """Resident memory in kB of gunicorn's processes below the service: VmRSS is now, VmHWM is the peak (proc(5))."""
     assert service.process is not None
-    peaks = []
+    total = 0
     pending = [service.process.pid]
     while pending:
         pid = pending.pop()
         pending += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text():
-            match = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+            match = re.search(rf"{kind}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
             assert match is not None
-            peaks.append((pid, int(match[1])))
-    return sorted(peaks)
+            total += int(match[1])
+    return total
 
 
 if __name__ == "__main__":
