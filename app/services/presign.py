@@ -73,9 +73,7 @@ class Presigner:
         `overrides` are headers that the answer shall have whatever the object says:
         `response_cache_control`, `response_content_disposition`, `response_content_type`.
         """
-        answer_with = "".join(
-            [f"&{name.replace('_', '-')}={_quoted(value)}" for name, value in sorted(overrides.items())]
-        )
+        answer_with = "".join([f"&{_quoted(name, value)}" for name, value in sorted(overrides.items())])
         return self._signed(
             "GET", key, signed_at=signed_at, expires_in_seconds=expires_in_seconds, answer_with=answer_with
         )
@@ -142,10 +140,12 @@ class Presigner:
         """The URL of a request that is only good with these headers. `answer_with` sorts behind all X-Amz-*."""
         start = _start(self._factory.credentials(), self._region, signed_at, expires_in_seconds)
         path = self._prefix + "/" + quote(key, safe="/~")
-        lines = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
-        names = ";".join(line.partition(":")[0] for line in lines)
-        query = f"{start.query}&X-Amz-SignedHeaders={_quoted(names)}{answer_with}"
-        request = "\n".join((method, path, query, *lines, "", names, "UNSIGNED-PAYLOAD"))
+        lines, names = f"host:{self._host}\n", "host"
+        if headers:
+            sent = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
+            lines, names = "\n".join([*sent, ""]), ";".join(line.partition(":")[0] for line in sent)
+        query = f"{start.query}&{_quoted('X-Amz-SignedHeaders', names)}{answer_with}"
+        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
         text = start.text + hashlib.sha256(request.encode()).hexdigest()
         return f"{self._origin}{path}?{query}&X-Amz-Signature={_signature(start.key, text)}"
 
@@ -179,9 +179,9 @@ def _start(credentials: "ReadOnlyCredentials", region: str, signed_at: datetime,
 
 
 @functools.lru_cache(maxsize=1024)
-def _quoted(value: str) -> str:
-    """As it stands in a query string. Kept, since most values are the same in all URLs."""
-    return quote(value, safe="")
+def _quoted(name: str, value: str) -> str:
+    """A parameter as it stands in a query string. Kept, since most are the same in all URLs."""
+    return f"{name.replace('_', '-')}={quote(value, safe='')}"
 
 
 def _signature(key: bytes, text: str) -> str:
