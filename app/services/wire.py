@@ -52,7 +52,8 @@ class Connections:
         self._port = where.port or (443 if self._tls else 80)
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
-        self._idle: deque[socket.socket] = deque(maxlen=kept)
+        self._kept = kept
+        self._idle: deque[socket.socket] = deque()
         weakref.finalize(self, _close_all, self._idle)
 
     def exchange(self, head: bytes, body: bytes | IO[bytes] = b"", *, stream: bool = False) -> "Answer":
@@ -79,7 +80,7 @@ class Connections:
 
     def give_back(self, connection: socket.socket) -> None:
         """Keep a connection on which an answer was read to its end."""
-        if len(self._idle) == self._idle.maxlen:
+        if len(self._idle) >= self._kept:
             connection.close()
         else:
             self._idle.append(connection)
@@ -91,7 +92,7 @@ class Connections:
                 connection = self._idle.pop()
             except IndexError:  # another thread was quicker
                 return None
-            if not wait_for_read(connection, 0):
+            if _is_quiet(connection):
                 return connection
             connection.close()
         return None
@@ -115,6 +116,11 @@ class Connections:
         except OSError as error:
             raise EndpointConnectionError(endpoint_url=self.origin, error=error) from error
         return stream
+
+
+def _is_quiet(connection: socket.socket) -> bool:
+    """Whether nothing lies unread on it, be it bytes or its end."""
+    return not (wait_for_read(connection, 0) or (isinstance(connection, ssl.SSLSocket) and connection.pending()))
 
 
 def _close_all(idle: deque[socket.socket]) -> None:
