@@ -171,7 +171,7 @@ class AWSClientFactory:
                 connect_seconds=config.connect_timeout,
                 read_seconds=config.read_timeout,
                 kept=config.max_pool_connections,
-                tls=self._tls(),
+                tls=self._tls() if origin.startswith("https://") else None,
             ),
             "region": self._settings.aws_region,
             "credentials": self.credentials,

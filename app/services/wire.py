@@ -42,13 +42,15 @@ class Connections:
         connect_seconds: float,
         read_seconds: float,
         kept: int,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
     ) -> None:
+        """`tls` says whom to believe; None is for origins that begin with http://."""
         where = urlsplit(origin)
         self.origin = origin
         self.host = where.netloc
         self._hostname = where.hostname or ""
-        self._tls = tls if where.scheme == "https" else None
+        assert (tls is None) == (where.scheme == "http")  # nothing goes out in the clear by mistake
+        self._tls = tls
         self._port = where.port or (443 if self._tls else 80)
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds

@@ -31,7 +31,7 @@ CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 
 def connections(url: str, *, tls: ssl.SSLContext | None = None, read_seconds: float = 5) -> Connections:
     return Connections(
-        url, connect_seconds=1, read_seconds=read_seconds, kept=2, tls=tls or ssl.create_default_context()
+        url, connect_seconds=1, read_seconds=read_seconds, kept=2, tls=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     )
 
 
