@@ -26,7 +26,7 @@ from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
 from app.errors import BackendUnavailable
-from app.services.fast import FastDynamoDB, FastS3
+from app.services.fast import FastDynamoDB, FastS3, bucket_address
 from app.services.observed import ObserveCall, nobody, observed
 from app.services.wire import Connections
 from app.settings import Settings
@@ -161,8 +161,7 @@ class AWSClientFactory:
         bucket = self._settings.s3_bucket
         origin, prefix = client.meta.endpoint_url, ""
         if service == "s3":
-            url = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "-"}))
-            origin, prefix = f"{url.scheme}://{url.netloc}", url.path.removesuffix("/-")
+            origin, prefix = bucket_address(origin, bucket, in_path=self._settings.endpoint_url is not None)
         if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # only boto3 knows proxies
             return client
         shared: Any = {

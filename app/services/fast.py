@@ -166,6 +166,14 @@ class FastDynamoDB:
         return orjson.loads(answer.read())
 
 
+def bucket_address(endpoint: str, bucket: str, *, in_path: bool) -> tuple[str, str]:
+    """Origin and path of the bucket: in a host name of its own, unless that would match no certificate."""
+    if in_path or "." in bucket:
+        return endpoint, f"/{bucket}"
+    scheme, _, host = endpoint.partition("://")
+    return f"{scheme}://{bucket}.{host}", ""
+
+
 class FastS3:
     """S3's client for one bucket, with the reading and the storing of objects made fast.
 
@@ -249,9 +257,13 @@ class FastS3:
             body.seek(start)
         return self._handover.call("put_object", parameters, outcome)
 
+    def path(self, key: str) -> str:
+        """Where an object lies at the origin of the connections."""
+        return f"{self._prefix}/{quote(key, safe='/~')}"
+
     def _signed(self, method: str, key: str, headers: Mapping[str, str]) -> bytes:
         """The head of a request for an object. Its body goes unsigned: TLS and the checksum protect it."""
-        path = f"{self._prefix}/{quote(key, safe='/~')}"
+        path = self.path(key)
         signed = self._signer.sign(
             method,
             path,

@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HTTPHeaders
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from urllib3 import HTTPResponse
 
 from app.services.aws import AWSClientFactory, error_code, was_retried
 from app.services.fast import FastDynamoDB, FastS3
@@ -82,6 +84,28 @@ def test_behind_a_proxy_boto3_makes_all_calls(monkeypatch: pytest.MonkeyPatch) -
 def test_our_own_setting_trusted_proxy_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUSTED_PROXY", "true")  # which the standard library takes for the proxy of trusted:// URLs
     assert isinstance(factory("http://store.example").dynamodb(), FastDynamoDB)
+
+
+@pytest.mark.parametrize("endpoint", [None, "http://localhost:4566"])
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1"])
+@pytest.mark.parametrize("bucket", ["images", "my.images"])
+def test_requests_go_where_boto3_sends_them(endpoint: str | None, region: str, bucket: str) -> None:
+    sent: list[str] = []
+
+    def intercept(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        sent.append(request.url)
+        raw = HTTPResponse(io.BytesIO(b""), preload_content=False)
+        return AWSResponse(request.url, 200, HTTPHeaders(), raw)
+
+    settings = test_settings(aws_endpoint_url=endpoint, aws_region=region, s3_bucket=bucket)
+    slow, fast = AWSClientFactory(settings), AWSClientFactory(settings.model_copy(update={"fast_aws": True}))
+    events: Any = slow.s3().meta.events  # its types know no handlers that answer
+    events.register("before-send", intercept)
+    slow.s3().put_object(Bucket=bucket, Key="a b/ü", Body=b"")
+    ours: Any = fast.s3()
+    assert f"{ours._connections.origin}{ours.path('a b/ü')}" == sent[0]
+    theirs: Any = slow.dynamodb()
+    assert fast.dynamodb()._connections.origin == theirs.meta.endpoint_url  # type: ignore[attr-defined]  # ours has it
 
 
 def test_an_item_is_read(clients: AWSClientFactory, server: ScriptedServer) -> None:

@@ -30,9 +30,7 @@ CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 
 
 def connections(url: str, *, tls: ssl.SSLContext | None = None, read_seconds: float = 5) -> Connections:
-    return Connections(
-        url, connect_seconds=1, read_seconds=read_seconds, kept=2, tls=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    )
+    return Connections(url, connect_seconds=1, read_seconds=read_seconds, kept=2, tls=tls)
 
 
 def test_an_answer_has_status_headers_and_content() -> None:
@@ -174,5 +172,5 @@ def test_a_server_is_believed_whose_certificate_is_known(certificate: Path, serv
 
 def test_a_server_is_not_believed_whose_certificate_is_not_known(server_tls: ssl.SSLContext) -> None:
     with scripted_server(answer(), tls=server_tls) as server, pytest.raises(SSLError):
-        connections(server.url).exchange(GET)
+        connections(server.url, tls=ssl.create_default_context()).exchange(GET)
     assert server.requests == []
