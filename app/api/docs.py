@@ -13,7 +13,12 @@ blueprint = Blueprint("docs", __name__)
 
 _OWN_FILES = Path(__file__).parent / "static"
 _SWAGGER_UI = str(files("flask_swagger_ui") / "dist")
-_ASSETS = {"swagger-ui.css": _SWAGGER_UI, "swagger-ui-bundle.js": _SWAGGER_UI, "docs.js": str(_OWN_FILES)}
+_ASSETS = {
+    "swagger-ui.css": _SWAGGER_UI,
+    "swagger-ui-bundle.js": _SWAGGER_UI,
+    "docs.css": str(_OWN_FILES),
+    "docs.js": str(_OWN_FILES),
+}
 # Swagger UI sets style attributes and draws its icons from data: URLs; scripts come from here alone.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -33,7 +38,7 @@ def openapi() -> Response:
 @blueprint.get("/docs")
 def page() -> Response:
     if request.path.endswith("/"):  # what the page loads is named relative to the address without
-        return home()
+        return Response(status=302, headers={"Location": url_for("docs.page")})
     response = send_from_directory(_OWN_FILES, "docs.html")
     response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     return response
@@ -44,8 +49,3 @@ def asset(name: str) -> Response:
     if name not in _ASSETS:
         abort(404)
     return send_from_directory(_ASSETS[name], name, max_age=3600)
-
-
-@blueprint.get("/")
-def home() -> Response:
-    return Response(status=302, headers={"Location": url_for("docs.page")})

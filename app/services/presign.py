@@ -67,6 +67,11 @@ class Presigner:
             self._origin, self._prefix = f"https://{bucket}.s3.{self._region}.amazonaws.com", ""
         self._host = urlsplit(self._origin).netloc
 
+    @property
+    def origin(self) -> str:
+        """Where all presigned requests go: scheme, host and port."""
+        return f"{urlsplit(self._origin).scheme}://{self._host}"
+
     def get_url(self, key: str, *, signed_at: datetime, expires_in_seconds: int, **overrides: str) -> str:
         """The URL from which the object can be read until `signed_at` plus the seconds have passed.
 

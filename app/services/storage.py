@@ -76,6 +76,11 @@ class ImageStorageService:
         self._url_seconds = settings.download_url_seconds
         self._presigner = Presigner(factory, settings)
 
+    @property
+    def public_origin(self) -> str:
+        """Where clients reach the bucket with presigned URLs: scheme, host and port."""
+        return self._presigner.origin
+
     def put(self, image: Image, spool: Spool) -> None:
         """Store an image's bytes; S3 checks them against the SHA-256 that was computed on arrival."""
         self._put_image(image, spool)

@@ -136,11 +136,10 @@ def test_the_limits_of_the_document_are_those_of_the_service(nobody: httpx.Clien
 
 
 def test_the_docs_page_loads_everything_from_here(nobody: httpx.Client) -> None:
-    assert nobody.get("/").headers["Location"] == "/docs"
     page = nobody.get("/docs")
     assert page.status_code == 200
     assert "://" not in page.text
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
-    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "docs.js"):
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "docs.css", "docs.js"):
         assert f'"docs/{name}"' in page.text
         assert nobody.get(f"/docs/{name}").status_code == 200

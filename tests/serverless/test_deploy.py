@@ -1,5 +1,6 @@
 """From nothing to a deployed API and back. One story, in the order of its tests."""
 
+import re
 import shutil
 import time
 import zipfile
@@ -61,6 +62,14 @@ def test_all_three_forms_of_upload_get_through(api: httpx.Client, deployed: str)
     assert (raw.status_code, in_json.status_code) == (201, 201)
     assert [image["title"] for image in api.get(IMAGES).json()["images"]] == ["Night", "Dusk", "Beach"]
     assert api.get(IMAGES, params={"tags": "sea"}).json()["images"][0]["image_id"] == in_form["image_id"]
+
+
+def test_the_gallery_is_in_the_package(api: httpx.Client, deployed: str) -> None:
+    page = api.get("/")
+    assert f'data-root="{httpx.URL(deployed).path.rstrip("/")}/"' in page.text
+    loaded = re.findall(r'(?:href|src)="[^"]*(/gallery/[^"]+)"', page.text)
+    assert loaded
+    assert {api.get(path).status_code for path in loaded[:3]} == {200}
 
 
 def test_an_image_is_read_edited_and_deleted(api: httpx.Client) -> None:

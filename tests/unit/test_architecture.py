@@ -48,4 +48,4 @@ def test_importing_the_service_makes_no_client_and_reads_no_environment() -> Non
 
 def test_every_route_of_the_api_is_described(settings: Settings) -> None:
     undescribed = {rule.rule for rule, contract in routes(create_app(settings)) if contract is None}
-    assert undescribed == {"/", "/docs", "/docs/<name>"}  # pages, not API
+    assert undescribed == {"/", "/gallery/<asked_version>/<path:name>", "/docs", "/docs/<name>"}  # pages, not API

@@ -145,7 +145,7 @@ def test_links_lead_to_where_the_client_sees_the_service(made: Any, prefix: str,
     assert header(answer, "Location") == f"{prefix}/api/v1/images/{json.loads(answer['body'])['image_id']}"
     document = json.loads(api(made("GET", "/openapi.json", headers={}), None)["body"])
     assert document["servers"] == [{"url": prefix or "/"}]
-    assert header(api(made("GET", "/", headers={}), None), "Location") == f"{prefix}/docs"
+    assert f'href="{prefix}/docs"' in api(made("GET", "/", headers={}), None)["body"]
 
 
 @ALL_KINDS

@@ -1,0 +1,100 @@
+/** The service over HTTP: one function for each request that the gallery makes. */
+
+import { identifyingHeaders } from "./session.js";
+
+const ROOT = document.documentElement.dataset.root;
+const BASE = `${ROOT}api/v1`;
+
+/** Any request that did not go well, in words for people. `status` is 0 where there was no answer. */
+export class Problem extends Error {
+  constructor({ status, code, detail, errors = [] }) {
+    const fields = errors.map(({ field, message }) => `${field} ${message}`).join("; ");
+    super(fields && !detail.includes(fields) ? `${detail} (${fields})` : detail);
+    this.status = status;
+    this.code = code;
+  }
+
+  /** Whether the same request may go well later. */
+  get passes() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+export const unreachable = () =>
+  new Problem({ status: 0, code: "unreachable", detail: "The service could not be reached. Is there a connection?" });
+
+/** The failure that an answer tells (RFC 9457), whatever stands in front of the service. */
+export function problemOf(status, text) {
+  try {
+    const { detail, code, errors } = JSON.parse(text);
+    return new Problem({ status, code, detail, errors });
+  } catch {
+    return new Problem({ status, code: "unknown", detail: `The service answered with status ${status}.` });
+  }
+}
+
+/** The URL of an API route, from the root of the service. */
+export const apiUrl = (path) => `${BASE}${path}`;
+
+/** A path from the service's root, as thumbnail_url is, from where this page sees it. */
+export const resolved = (url) => (url.startsWith("/") ? ROOT + url.slice(1) : url);
+
+async function send(path, { method = "GET", body, headers = {}, as, ...options } = {}) {
+  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  let response;
+  try {
+    response = await fetch(apiUrl(path), {
+      method,
+      headers: { ...identifyingHeaders(as), ...json, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      ...options,
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  if (!response.ok) {
+    const problem = problemOf(response.status, await response.text());
+    if (response.status === 401) document.dispatchEvent(new CustomEvent("signed-out", { detail: problem }));
+    throw problem;
+  }
+  return response;
+}
+
+const sendForJson = async (path, options) => (await send(path, options)).json();
+
+/** A page of the caller's images. `filter` has the API's own parameters; `srcset` asks for links to all sizes. */
+export function listImages(filter, { cursor, limit = 40, srcset = true, signal } = {}) {
+  const query = new URLSearchParams(filter);
+  if (srcset) query.set("srcset", "true");
+  query.set("limit", limit);
+  if (cursor) query.set("cursor", cursor);
+  return sendForJson(`/images?${query}`, { signal });
+}
+
+/** Whether somebody may sign in with this name or token. */
+export const tryIdentity = (as) => send("/images?limit=1", { as });
+
+export const getImage = (id, options) => sendForJson(`/images/${id}/metadata?srcset=true`, options);
+
+/** Changes what is known of the image, unless it is no longer at the version that the caller saw: then Problem 412. */
+export const editImage = (id, version, changes) =>
+  sendForJson(`/images/${id}`, { method: "PATCH", body: changes, headers: { "If-Match": `"${version}"` } });
+
+/** Deletes up to 100 images, also when the page is being left. */
+export const deleteImages = (ids) =>
+  sendForJson("/images/batch-delete", { method: "POST", body: { image_ids: ids }, keepalive: true });
+
+export const getImageFile = async (id) => (await send(`/images/${id}?download=true`)).blob();
+
+export const listTags = async (prefix, options) =>
+  (await sendForJson(`/tags?${new URLSearchParams({ prefix, limit: 8 })}`, options)).tags;
+
+export const getLimits = () => sendForJson("/limits");
+
+export const announceUpload = (announcement, key, signal) =>
+  sendForJson("/uploads", { method: "POST", body: announcement, headers: { "Idempotency-Key": key }, signal });
+
+export const completeUpload = (id, signal) => sendForJson(`/uploads/${id}/complete`, { method: "POST", signal });
+
+export const abandonUpload = (id) => send(`/uploads/${id}`, { method: "DELETE", keepalive: true });

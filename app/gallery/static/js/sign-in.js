@@ -1,0 +1,98 @@
+/** Asks who is calling, where the page is to know, and shows it. */
+
+import { Problem, tryIdentity } from "./api.js";
+import { byId, el, icon } from "./element.js";
+import { displayName, identity, isSignedIn, signIn, signOut } from "./session.js";
+
+const WORDS = {
+  name: {
+    label: "Your name",
+    hint: "Letters, digits and . _ - @ as in alice or alice@example.com",
+    missing: "Type a name.",
+  },
+  token: {
+    label: "Access token",
+    hint: "A bearer token (JWT) of your sign-in service. It is forgotten with this tab.",
+    missing: "Paste a token.",
+  },
+};
+
+/** Calls `start` once it is known who is there. */
+export function askWhoIsThere(start) {
+  const dialog = byId("sign-in");
+  const begin = () => {
+    const name = displayName();
+    byId("account-button").textContent = (name ?? "•").slice(0, 1).toUpperCase();
+    byId("account-name").textContent = name ? `Signed in as ${name}` : "Signed in";
+    byId("sign-out").hidden = identity === "gateway";
+    start();
+  };
+  const ask = (reason = "") => {
+    if (dialog.open) return;
+    for (const open of document.querySelectorAll("dialog[open]")) open.close();
+    dialog.replaceChildren(
+      form(reason, () => {
+        dialog.close();
+        begin();
+      }),
+    );
+    dialog.showModal();
+  };
+
+  dialog.addEventListener("cancel", (event) => event.preventDefault()); // there is nothing behind it to go back to
+  byId("sign-out").addEventListener("click", () => {
+    signOut();
+    location.assign(document.documentElement.dataset.root);
+  });
+  document.addEventListener("signed-out", ({ detail: problem }) => {
+    if (identity !== "gateway" && !dialog.open) ask(isSignedIn() ? problem.message : "");
+  });
+  if (isSignedIn()) begin();
+  else ask();
+}
+
+function form(reason, done) {
+  const words = WORDS[identity];
+  const input = el("input", {
+    id: "identity",
+    type: identity === "token" ? "password" : "text",
+    autofocus: true,
+    required: true,
+    spellcheck: "false",
+    autocomplete: identity === "token" ? "off" : "username",
+    autocapitalize: "none",
+    "aria-describedby": "identity-hint identity-problem",
+    ...(identity === "name" && { maxlength: 128 }),
+  });
+  const problem = el("p", { class: "form-problem", id: "identity-problem", role: "alert" }, reason);
+  const button = el("button", { class: "button primary wide", type: "submit" }, "Continue");
+  const submit = async (event) => {
+    event.preventDefault();
+    const value = input.value.trim();
+    problem.textContent = value ? "" : words.missing;
+    if (!value) return;
+    button.disabled = true;
+    try {
+      await tryIdentity(value);
+      signIn(value);
+      done();
+    } catch (error) {
+      if (!(error instanceof Problem) && !(error instanceof TypeError)) throw error; // TypeError: it is no header's value
+      problem.textContent = error instanceof Problem ? error.message : words.hint;
+      input.focus();
+    } finally {
+      button.disabled = false;
+    }
+  };
+  return el(
+    "form",
+    { onsubmit: submit, novalidate: true },
+    icon("brand", "brand-mark sign-in-mark"),
+    el("h2", { id: "sign-in-title" }, "Welcome to your gallery"),
+    el("p", { class: "sheet-text" }, "Your images are kept under your name, and shown to nobody else."),
+    el("label", { class: "field" }, el("span", {}, words.label), input),
+    el("p", { class: "hint", id: "identity-hint" }, words.hint),
+    problem,
+    button,
+  );
+}

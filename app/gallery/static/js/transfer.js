@@ -1,0 +1,97 @@
+/** Carries one file to the service: straight to the bucket where that is possible, else through the API. */
+
+import { Problem, abandonUpload, announceUpload, apiUrl, completeUpload, problemOf, unreachable } from "./api.js";
+import { asBytes } from "./format.js";
+import { identifyingHeaders } from "./session.js";
+
+/** Whether the bucket takes requests from this page; not known before one was tried. */
+let bucketAnswers = null;
+
+/** The largest file that can be taken on either way. */
+export const largestFile = (limits) =>
+  Math.max(limits.max_upload_bytes, takesDirect(limits) ? limits.max_direct_upload_bytes : 0);
+
+/**
+ * Resolves to the image; rejects with Problem, or with AbortError when the signal says so. `key` makes it safe to
+ * repeat. `progress` is called with the bytes that are on their way, then with "checking".
+ */
+export async function transfer(file, { limits, key, sha256, signal, progress }) {
+  const mayGoDirect = takesDirect(limits) && limits.content_types.includes(file.type);
+  if (mayGoDirect) {
+    try {
+      return await straightToBucket(file, { key, sha256, signal, progress });
+    } catch (problem) {
+      if (problem.code !== "bucket_unreachable" || !navigator.onLine) throw problem;
+      if (file.size > limits.max_upload_bytes) throw tooLargeForApi(limits);
+    }
+  }
+  return throughApi(file, { key, sha256, signal, progress });
+}
+
+const takesDirect = (limits) => bucketAnswers !== false && limits.upload_routes.includes("presigned-put");
+
+const tooLargeForApi = (limits) =>
+  new Problem({
+    status: 413,
+    code: "image_too_large",
+    detail:
+      "The storage takes no uploads from this page, and through the service " +
+      `at most ${asBytes(limits.max_upload_bytes)} can go.`,
+  });
+
+async function straightToBucket(file, { key, sha256, signal, progress }) {
+  const announcement = {
+    filename: file.name,
+    content_type: file.type,
+    file_size: file.size,
+    ...(sha256 && { sha256 }),
+  };
+  const { image, upload } = await announceUpload(announcement, `${key}-direct`, signal);
+  try {
+    const { status } = await send(upload.method, upload.url, upload.headers, file, signal, progress);
+    if (status === 0 && bucketAnswers === null) bucketAnswers = false;
+    if (status === 0) throw new Problem({ status, code: "bucket_unreachable", detail: unreachable().message });
+    bucketAnswers = true;
+    // 412: it has arrived already, and only the answer was lost.
+    if (status !== 200 && status !== 412) throw problemOf(status, "");
+    progress("checking");
+    return await completeUpload(image.image_id, signal);
+  } catch (error) {
+    if (error.name === "AbortError" || error.code === "bucket_unreachable")
+      abandonUpload(image.image_id).catch(() => {}); // else it expires
+    throw error;
+  }
+}
+
+async function throughApi(file, { key, sha256, signal, progress }) {
+  const headers = {
+    ...identifyingHeaders(),
+    "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream",
+    "Idempotency-Key": `${key}-api`,
+    ...(sha256 && { "X-Amz-Checksum-Sha256": base64Of(sha256) }),
+  };
+  const url = apiUrl(`/images?${new URLSearchParams({ filename: file.name })}`);
+  const { status, text } = await send("POST", url, headers, file, signal, progress);
+  if (status === 0) throw unreachable();
+  if (status !== 201) throw problemOf(status, text);
+  return JSON.parse(text);
+}
+
+/** XMLHttpRequest, because fetch does not tell how far an upload is. Status 0: there was no answer. */
+function send(method, url, headers, body, signal, progress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, url);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", ({ loaded }) => progress(Math.min(loaded, body.size)));
+    request.upload.addEventListener("load", () => progress("checking"));
+    request.addEventListener("loadend", () => resolve({ status: request.status, text: request.responseText }));
+    signal.addEventListener("abort", () => {
+      reject(signal.reason);
+      request.abort();
+    });
+    request.send(body);
+  });
+}
+
+const base64Of = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((pair) => parseInt(pair, 16))));

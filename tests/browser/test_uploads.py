@@ -1,0 +1,155 @@
+"""Uploading: by drop, picker and paste; with progress, refusals, duplicates, and a connection that goes away."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit, Visiting
+from tests.browser.steps import drop, paste, scenes, tiles, until
+from tests.samples import picture
+from tests.server import RunningService
+
+SLOW = {"offline": False, "latency": 5, "downloadThroughput": 4_000_000, "uploadThroughput": 150_000}
+WATCH = """() => {
+  const busy = ["reading", "sending", "checking"];
+  window.seen = { titles: new Set(), parts: new Set(), most: 0 };
+  new MutationObserver(() => {
+    seen.titles.add(document.querySelector(".uploads-title")?.textContent);
+    const bars = [...document.querySelectorAll(".upload progress")].map((bar) => bar.value);
+    for (const value of bars) if (value > 0 && value < 1) seen.parts.add(value);
+    const active = [...document.querySelectorAll(".upload")].filter((row) => busy.includes(row.dataset.state));
+    seen.most = Math.max(seen.most, active.length);
+  }).observe(document.querySelector("#uploads"), { subtree: true, childList: true, attributes: true });
+}"""
+
+
+def slow_down(visit: Visit) -> None:
+    visit.page.context.new_cdp_session(visit.page).send("Network.emulateNetworkConditions", SLOW)
+
+
+def test_five_photos_dropped_go_to_the_bucket_three_at_a_time_with_progress_seen(
+    visit: Visit, site: RunningService
+) -> None:
+    page = visit.open()
+    expect(page.get_by_text("Your gallery starts here")).to_be_visible()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method in {"PUT", "POST"} else None)
+    page.evaluate(WATCH)
+    slow_down(visit)
+    drop(page, scenes(5, scale=5))
+    page.locator(".upload[data-state=sending]").first.wait_for()
+    visit.keep_picture("uploading")
+    expect(page.get_by_role("heading", name="5 images added")).to_be_visible()
+    expect(tiles(page)).to_have_count(5)
+    seen = page.evaluate("({ titles: [...seen.titles], parts: seen.parts.size, most: seen.most })")
+    assert "Uploading 1 of 5" in seen["titles"]
+    assert "Uploading 5 of 5" in seen["titles"]
+    assert seen["parts"] > 5
+    assert seen["most"] == 3
+    assert len([url for url in sent if url.startswith(site.endpoint_url)]) == 5
+    assert {image["filename"] for image in visit.stored()} == set(scenes(5))
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("region", name="Uploads")).to_be_hidden()
+
+
+def test_where_the_bucket_lets_no_page_in_the_service_takes_the_upload(
+    visiting: Visiting, closed_site: RunningService, token: str
+) -> None:
+    with visiting(closed_site, token=token) as visit:
+        visit.lost = True  # so the browser calls a request that the bucket's CORS rules forbid
+        page = visit.open()
+        page.get_by_label("Access token").fill(token)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text("Your gallery starts here")).to_be_visible()
+        drop(page, scenes(2))
+        expect(page.get_by_role("heading", name="2 images added")).to_be_visible()
+        assert [image["status"] for image in visit.stored()] == ["UPLOADED", "UPLOADED"]
+
+
+def test_pictures_are_pasted_and_picked(visit: Visit) -> None:
+    page = visit.open()
+    paste(page, scenes(1))
+    expect(tiles(page)).to_have_count(1)
+    ((name, data),) = scenes(1, first=1).items()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload").click()
+    chooser.value.set_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+    expect(tiles(page)).to_have_count(2)
+
+
+def test_what_is_refused_is_refused_in_words(visit: Visit) -> None:
+    visit.refusals = {409, 415, 422}
+    page = visit.open()
+    drop(page, {"half.jpg": picture(size=(400, 300))[:2000]})
+    drop(page, {"notes.txt": b"buy milk"}, kind="text/plain")
+    drop(page, {"fake.png": b"not at all a picture"}, kind="")
+    rows = page.locator(".upload[data-state=refused]")
+    expect(rows).to_have_count(3)
+    expect(rows.filter(has_text="notes.txt")).to_contain_text("Only JPEG, PNG, GIF and WebP images can be kept.")
+    expect(rows.filter(has_text="half.jpg").locator(".upload-text")).to_have_text(re.compile(r"image", re.IGNORECASE))
+    expect(rows.filter(has_text="fake.png").locator(".upload-text")).to_have_text(re.compile(r"JPEG"))
+    expect(page.get_by_role("heading", name="3 not added")).to_be_visible()
+    visit.keep_picture("refused")
+    assert visit.stored() == []
+
+
+def test_a_file_that_is_there_already_is_noticed_and_the_person_chooses(visit: Visit) -> None:
+    ((name, data),) = scenes(1).items()
+    visit.upload(data, name, title="The first one")
+    page = visit.open()
+    drop(page, {"copy.jpg": data})
+    row = page.locator(".upload")
+    expect(row).to_contain_text("You have this already: “The first one”")
+    visit.keep_picture("duplicate")
+    row.get_by_role("button", name="Skip").click()
+    expect(row).to_have_attribute("data-state", "cancelled")
+    assert len(visit.stored()) == 1
+    drop(page, {"another.jpg": data})
+    page.get_by_role("button", name="Keep both").click()
+    expect(tiles(page)).to_have_count(2)
+    assert len({image["sha256"] for image in visit.stored()}) == 1
+
+
+def test_the_same_file_twice_in_one_drop_is_sent_once(visit: Visit) -> None:
+    ((_, data),) = scenes(1).items()
+    page = visit.open()
+    drop(page, {"one.jpg": data, "two.jpg": data})
+    expect(page.locator(".upload[data-state=asking]")).to_have_count(1)
+    expect(page.locator(".upload[data-state=done]")).to_have_count(1)
+    assert len(visit.stored()) == 1
+
+
+def test_an_upload_is_cancelled_and_nothing_of_it_stays(visit: Visit) -> None:
+    page = visit.open()
+    slow_down(visit)
+    drop(page, {"large.jpg": picture(size=(3000, 2000), quality=100)})
+    page.locator(".upload[data-state=sending]").wait_for()
+    page.get_by_role("button", name="Cancel large.jpg").click()
+    expect(page.locator(".upload")).to_have_attribute("data-state", "cancelled")
+    until(lambda: visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0, page)
+    assert visit.stored() == []
+
+
+def test_what_failed_for_want_of_a_connection_goes_on_when_it_is_back(visit: Visit) -> None:
+    visit.lost = True
+    page = visit.open()
+    expect(page.get_by_text("Your gallery starts here")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline.")).to_be_visible()
+    drop(page, scenes(1))
+    expect(page.locator(".upload")).to_have_attribute("data-state", "failed")
+    visit.keep_picture("offline")
+    page.context.set_offline(False)
+    expect(page.get_by_text("You are offline.")).to_be_hidden()
+    expect(tiles(page)).to_have_count(1)
+
+
+def test_a_failed_upload_is_tried_again_by_hand(visit: Visit) -> None:
+    visit.refusals = {503}
+    page = visit.open()
+    problem = '{"status": 503, "code": "overloaded", "detail": "The service is busy."}'
+    page.route("**/api/v1/uploads", lambda route: route.fulfill(status=503, body=problem), times=1)
+    drop(page, scenes(1))
+    expect(page.locator(".upload")).to_contain_text("The service is busy.")
+    page.get_by_role("button", name="Try scene-0.jpg again").click()
+    expect(tiles(page)).to_have_count(1)
