@@ -17,11 +17,8 @@ from app.api.hardening import Hardened, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
-<<<<<<< HEAD
-from app.metrics import Metrics
-=======
 from app.gallery import gallery_blueprint
->>>>>>> main
+from app.metrics import Metrics
 from app.services import Services, build_services
 from app.settings import Settings
 from app.variant_specs import default_spec
@@ -56,13 +53,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for part in (images, thumbnails, tags, uploads, health, docs):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(thumbnails.links)
-<<<<<<< HEAD
+    app.register_blueprint(gallery_blueprint(settings, bucket_origin=services.storage.public_origin))
     if settings.shows_metrics:
         app.register_blueprint(metrics.blueprint)
     app.wsgi_app = Hardened(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does it
-=======
-    app.register_blueprint(gallery_blueprint(settings, bucket_origin=services.storage.public_origin))
->>>>>>> main
     return app
 
 
