@@ -3,57 +3,34 @@
 libvips decodes (docs/adr/0003-libvips.md); it is told which loader to use, so that no other of
 its formats can be reached. Where it is more lenient than "whole" (it takes a PNG without its end,
 the frames that a cut GIF still has, or gray for the missing half of a JPEG), the structure of the
-file is walked first (app/structure.py).
+file is walked first (app/formats).
 """
 
 import base64
-import functools
-import math
 import re
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import pyvips
 
+from app.decoding import LONG_RUN, configure_libvips, decode, decode_jpeg, header_number, open_image, run_at_end
 from app.errors import InvalidImage, UnsupportedImageType
+from app.formats import Bytes
+from app.formats.gif import GifScreen, gif_screen
+from app.formats.jpeg import JpegParts, jpeg_parts
+from app.formats.png import PngFrame, png_frame_is_whole, png_parts
+from app.formats.webp import WebpParts, webp_parts
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
-from app.structure import (
-    Bytes,
-    GifScreen,
-    PngFrame,
-    gif_screen,
-    jpeg_parts,
-    png_frame_is_whole,
-    png_parts,
-    webp_metadata_bytes,
-)
 
-_configuring = threading.Lock()
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
-_SMALL_SIDE = 32  # pixels; a ThumbHash has at most seven waves across
 _EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 _EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
-_LONG_RUN = 32  # bytes of one value at the end of a JPEG's last scan, after which its end is looked at twice
-_MAX_SCANNED_PIXELS = (
-    1_000_000_000  # of a JPEG in several scans, each of which may visit every pixel: one to two seconds
-)
+_MAX_DECODE_SECONDS = 2.0  # of CPU, on the machine of docs/imaging.md
 _DECODER_BYTES = 24 * 1024 * 1024  # what a decoder takes for itself and for the rows that it is at
-_OPTIONS = {
-    ContentType.JPEG: {},
-    ContentType.PNG: {},
-    ContentType.GIF: {"n": -1},
-    ContentType.WEBP: {"n": -1},
-}
-_LOADERS = {
-    ContentType.JPEG: "jpegload_buffer",
-    ContentType.PNG: "pngload_buffer",
-    ContentType.GIF: "gifload_buffer",
-    ContentType.WEBP: "webpload_buffer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +40,7 @@ class ImageFacts:
     `captured_at` is `2026-01-02T03:04:05`, with `+01:00` behind it where the camera knew its offset
     from UTC; without, it is the time of the place where the camera was. `dominant_color` is `#rrggbb`,
     `placeholder` a ThumbHash in base64, both of the first frame and without the embedded profile.
+    `orientation` is the number that Exif has for how the pixels are turned to be seen, 1 for as they are.
     """
 
     content_type: ContentType
@@ -73,6 +51,11 @@ class ImageFacts:
     dominant_color: str | None
     placeholder: str | None
     captured_at: str | None
+    orientation: int
+
+    def stored(self) -> dict[str, Any]:
+        """What a row keeps of it, member by member; of the orientation, what it did to width and height."""
+        return {name: value for name, value in asdict(self).items() if name != "orientation"}
 
 
 def sniffed_type(data: Bytes) -> ContentType:
@@ -104,12 +87,12 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
     structure = _structure(data, content_type, limits)
     configure_libvips()
     try:
-        image = _open(data, content_type)
+        image = open_image(data, content_type)
         shape = _shape(image, content_type, structure)
         decode_bytes = _decode_bytes(shape, structure, len(data))
         _require_within(limits, shape, structure, decode_bytes)
         with admission(decode_bytes):
-            small = _whole_jpeg(structure.picture) if structure.picture else _decode(image)
+            small = _decode(image, structure)
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
                 raise InvalidImage("The image is damaged or cut short: a frame of its animation is not whole.")
     except pyvips.Error as error:
@@ -124,6 +107,7 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
         dominant_color=color,
         placeholder=placeholder,
         captured_at=_captured_at(image),
+        orientation=shape.orientation,
     )
 
 
@@ -136,8 +120,11 @@ class _Structure:
     scans: int = 1
     frames: int = 1
     picture: bytes | None = None
+    run: int = 0
     screen: GifScreen | None = None
     animation: tuple[PngFrame, ...] = ()
+    seconds: float = 0.0
+    """What one decoding takes, of the formats that can take long."""
 
 
 def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _Structure:
@@ -146,16 +133,26 @@ def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _
     match content_type:
         case ContentType.JPEG:
             if jpeg := jpeg_parts(data):
-                structure = _Structure(jpeg.metadata_bytes, jpeg.buffered_bytes, jpeg.scans, picture=jpeg.picture)
+                if not jpeg.is_common:
+                    raise InvalidImage("The image is a JPEG in an arithmetic, lossless or hierarchical coding.")
+                structure = _Structure(
+                    jpeg.metadata_bytes,
+                    jpeg.buffered_bytes,
+                    jpeg.scans,
+                    picture=jpeg.picture,
+                    run=run_at_end(jpeg.picture),
+                    seconds=_jpeg_seconds(jpeg),
+                )
         case ContentType.PNG:
             if png := png_parts(data, max_metadata_bytes=limits.max_metadata_bytes):
                 frames = max(len(png.frames), 1)
                 structure = _Structure(png.metadata_bytes, png.buffered_bytes, frames=frames, animation=png.frames)
         case ContentType.GIF:
-            if screen := gif_screen(data):
+            if screen := gif_screen(data, max_frames=limits.max_frames):
                 structure = _Structure(frames=screen.frames, screen=screen)
         case ContentType.WEBP:  # libvips refuses one when as much as its last byte is missing
-            structure = _Structure(webp_metadata_bytes(data))
+            webp = webp_parts(data)
+            structure = _Structure(webp.metadata_bytes, seconds=_webp_seconds(webp))
     if structure is None:
         raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
     _limit("bytes of profiles, Exif data and texts", structure.metadata_bytes, limits.max_metadata_bytes)
@@ -173,8 +170,11 @@ def _require_within(limits: ImageLimits, shape: "_Shape", structure: _Structure,
         raise InvalidImage(
             f"The image has {pixels} pixels in {shape.frames} frame(s); the limit is {limits.max_pixels}."
         )
-    if structure.scans > 1:
-        _limit("pixels over its scans", pixels * structure.scans, _MAX_SCANNED_PIXELS)
+    seconds = structure.seconds * (3 if structure.run >= LONG_RUN else 1)
+    if seconds > _MAX_DECODE_SECONDS:
+        raise InvalidImage(
+            f"The image takes about {seconds:.1f} seconds to decode; the limit is {_MAX_DECODE_SECONDS:.0f}."
+        )
     if decode_bytes > limits.max_decode_bytes:
         raise InvalidImage(
             f"The image takes about {decode_bytes} bytes of memory to decode; the limit is {limits.max_decode_bytes}."
@@ -203,63 +203,22 @@ def _decode_bytes(shape: "_Shape", structure: _Structure, file_bytes: int) -> in
     return needed
 
 
-def _open(data: Bytes, content_type: ContentType, *, fail_on: str = "error") -> pyvips.Image:
-    """Reads the header; what is wrong with the pixels shows when they are decoded."""
-    return pyvips.Operation.call(
-        _LOADERS[content_type], data, access="sequential", fail_on=fail_on, **_OPTIONS[content_type]
-    )
+def _jpeg_seconds(jpeg: JpegParts) -> float:
+    """Measured: 75 MB of a picture in one scan take a second, or 30 MB in several; so do 300 million samples."""
+    bytes_a_second = 30e6 if jpeg.buffered_bytes else 75e6
+    return len(jpeg.picture) / bytes_a_second + jpeg.samples / 300e6 + jpeg.samples * jpeg.scans / 3e9
 
 
-def _decode(image: pyvips.Image) -> pyvips.Image:
-    """The image at a fraction of its size, at most 32 pixels wide; every pixel of it was needed for that.
-
-    Frames stay stacked. Costs no more than any other way to read all pixels, and less than most.
-    """
-    frames = _header(image, "n-pages")
-    factor = _shrink_factor(image.width, image.height // frames)
-    return image.shrink(factor, factor, ceil=True).copy_memory()
+def _webp_seconds(webp: WebpParts) -> float:
+    """Measured: 10 MB of lossy pictures take a second, or 60 MB of what is coded without loss."""
+    return webp.lossy_bytes / 10e6 + webp.lossless_bytes / 60e6
 
 
-def _shrink_factor(width: int, height: int) -> int:
-    return math.ceil(max(width, height) / _SMALL_SIDE)
-
-
-def _whole_jpeg(picture: bytes) -> pyvips.Image:
-    """As `_decode`. Raises pyvips.Error unless the scans give every pixel, with nothing that a decoder warns of.
-
-    Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
-    bytes that happen to be codes of flat blocks, so a run of one byte at the end is looked at twice:
-    a real picture needs all of it (it is flat there), or none of it (it is padding).
-    """
-    end = picture[-2:]
-    run = _run_at_end(picture)
-    small = _decoded(picture)
-    if small and (run < _LONG_RUN or not _decoded(picture[: -2 - _LONG_RUN // 2] + end)):
-        return small
-    return _decode_strictly(picture[: len(picture) - 2 - run + 1] + end)  # it has to do without the run
-
-
-def _run_at_end(picture: bytes) -> int:
-    """How often the last byte before the end marker stands there, without a copy of a large picture."""
-    stop = len(picture) - 2
-    while stop > 0:
-        start = max(0, stop - 65_536)
-        piece = picture[start:stop].rstrip(picture[-3:-2])
-        if piece:
-            return len(picture) - 2 - start - len(piece)
-        stop = start
-    return len(picture) - 2
-
-
-def _decoded(picture: bytes) -> pyvips.Image | None:
-    try:
-        return _decode_strictly(picture)
-    except pyvips.Error:
-        return None
-
-
-def _decode_strictly(picture: bytes) -> pyvips.Image:
-    return _decode(_open(picture, ContentType.JPEG, fail_on="warning"))
+def _decode(image: pyvips.Image, structure: _Structure) -> pyvips.Image:
+    if structure.picture is None:
+        return decode(image)
+    may_repeat = 2 * structure.seconds <= _MAX_DECODE_SECONDS
+    return decode_jpeg(structure.picture, run=structure.run, may_repeat=may_repeat)
 
 
 def _placeholder(small: pyvips.Image, shape: "_Shape") -> tuple[str | None, str | None]:
@@ -312,33 +271,12 @@ class _Shape:
 
 
 def _shape(image: pyvips.Image, content_type: ContentType, structure: _Structure) -> _Shape:
-    pages = _header(image, "n-pages")
+    pages = header_number(image, "n-pages")
     width, height = image.width, image.height // pages
     frames = max(pages, len(structure.animation))  # libvips knows only the first picture of an animated PNG
     if screen := structure.screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
         width, height = max(width, screen.width), max(height, screen.height)
-    orientation = _header(image, "orientation")
+    orientation = header_number(image, "orientation")
     if orientation in _SIDEWAYS:
         width, height = height, width
     return _Shape(width, height, frames, orientation, content_type is ContentType.WEBP)
-
-
-def _header(image: pyvips.Image, name: str) -> int:
-    """A number from the header; libvips leaves it out where it is 1."""
-    return int(image.get(name)) if image.get_typeof(name) else 1
-
-
-def configure_libvips() -> None:
-    """Once per process: see `_restrict_libvips`. Nobody decodes before it is done."""
-    with _configuring:
-        _restrict_libvips()
-
-
-@functools.cache
-def _restrict_libvips() -> None:
-    """Only the four formats' loaders may run; one thread per decode, since requests are parallel already."""
-    pyvips.operation_block_set("VipsForeignLoad", True)
-    for loader in ("Jpeg", "Png", "Nsgif", "Webp"):
-        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
-    pyvips.cache_set_max(0)
-    pyvips.concurrency_set(1)

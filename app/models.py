@@ -140,6 +140,14 @@ class ImageLimits:
     max_decode_bytes: int
 
 
+class StripMetadata(StrEnum):
+    """What is removed from files before they are stored: nothing, what says where they were taken, or all metadata."""
+
+    NONE = "none"
+    LOCATION = "location"
+    ALL = "all"
+
+
 class ImageChanges(TypedDict, total=False):
     """An edit: only the members present change, None clears."""
 

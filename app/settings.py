@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.models import ImageLimits
+from app.models import ImageLimits, StripMetadata
 from app.variant_specs import VariantSpec, parsed_preset
 
 LOCAL_STAGE = "local"
@@ -189,10 +189,13 @@ class Settings(BaseModel):
         str, Field(pattern=r"^[A-Za-z0-9_-]{1,75}$", description="queue of the bucket's events")
     ] = "image-uploads"
     bucket_cors_origins: Annotated[
-        tuple[Url, ...],
+        tuple[Url, ...] | None,
         BeforeValidator(_split),
-        Field(description="web origins that may use presigned URLs, comma-separated; put on a bucket made here"),
-    ] = ("http://localhost:5000", "http://127.0.0.1:5000")
+        Field(
+            description="web origins that may use presigned URLs, comma-separated; put on a bucket made here; "
+            "empty: this service's own on this machine"
+        ),
+    ] = None
     metadata_records: Annotated[
         bool | None,
         Field(description="keep a copy of each row in the bucket; empty: yes, unless STAGE=production"),
@@ -231,6 +234,13 @@ class Settings(BaseModel):
     decode_wait_seconds: Annotated[
         float, Field(ge=0, le=60, description="how long an image waits for that memory before it is refused")
     ] = 2.0
+    strip_metadata: Annotated[
+        StripMetadata,
+        Field(
+            description="what is removed from files before they are stored: none, location, or all "
+            "metadata but orientation, colour profile and copyright; variants never have any"
+        ),
+    ] = StripMetadata.NONE
     max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
@@ -267,6 +277,12 @@ class Settings(BaseModel):
     def address(self) -> str:
         """Host and port as one text; an IPv6 host stands in brackets (RFC 3986 section 3.2.2)."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def bucket_origins(self) -> tuple[str, ...]:
+        """The web origins that may use presigned URLs."""
+        own = (f"http://localhost:{self.port}", f"http://127.0.0.1:{self.port}")
+        return own if self.bucket_cors_origins is None else self.bucket_cors_origins
 
     @property
     def uses_emulator(self) -> bool:

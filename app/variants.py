@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pyvips
 
+from app.decoding import configure_libvips
 from app.errors import InvalidImage
-from app.imaging import configure_libvips
-from app.structure import Bytes
+from app.formats import Bytes
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 
 MAX_ANIMATION_FRAMES = 200

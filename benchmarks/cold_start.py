@@ -2,14 +2,18 @@
 
     python -m benchmarks.cold_start
 
-In a process of its own each, with the byte code of all modules on disk; no store is asked. What the
-sandbox, the download of the package and the first compilation add on Lambda is not in it.
+In a process of its own each; no store is asked. Once with the byte code of all modules on disk, as on
+a machine, and once without, as on Lambda, where the package holds none and its directory is not written
+to. What the sandbox and the download of the package add on Lambda is not in it.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 
 _RUNS = 9
 _PROGRAM = """
@@ -31,15 +35,21 @@ _EVENTS = {
 
 
 def main() -> None:
-    for function, event in _EVENTS.items():
-        runs = [_run(function, json.dumps(event)) for _ in range(_RUNS)]
-        loading, first, second = (statistics.median(column) * 1000 for column in zip(*runs, strict=True))
-        print(f"{function}: load {loading:.0f} ms, first answer {first:.1f} ms, next {second:.1f} ms")  # noqa: T201
+    with tempfile.TemporaryDirectory() as empty:
+        for function, event in _EVENTS.items():
+            for kind, environment in (
+                ("with byte code", {}),
+                ("without", {"PYTHONPYCACHEPREFIX": empty, "PYTHONDONTWRITEBYTECODE": "1"}),
+            ):
+                runs = [_run(function, json.dumps(event), environment) for _ in range(_RUNS)]
+                loading, first, second = (statistics.median(column) * 1000 for column in zip(*runs, strict=True))
+                figures = f"load {loading:.0f} ms, first answer {first:.1f} ms, next {second:.1f} ms"
+                print(f"{function}, {kind}: {figures}")  # noqa: T201 - this is what it is for
 
 
-def _run(function: str, event: str) -> list[float]:
+def _run(function: str, event: str, environment: Mapping[str, str]) -> list[float]:
     command = [sys.executable, "-c", _PROGRAM % function, event]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
     return [float(value) for value in done.stdout.split()]
 
 

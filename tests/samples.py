@@ -54,11 +54,18 @@ def photo(**options: Any) -> bytes:
     return target.getvalue()
 
 
-def with_orientation(orientation: int, size: tuple[int, int] = (64, 48)) -> bytes:
-    """A JPEG with an Exif orientation, as cameras write it."""
+def noise(side: int) -> bytes:
+    """A PNG of this width and height that no format can make small."""
+    target = io.BytesIO()
+    Pillow.frombytes("RGB", (side, side), random.Random(0).randbytes(side * side * 3)).save(target, "PNG")
+    return target.getvalue()
+
+
+def with_orientation(orientation: int, size: tuple[int, int] = (64, 48), *, kind: str = "JPEG") -> bytes:
+    """A picture with an Exif orientation, as cameras write it."""
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    return picture("JPEG", size, exif=exif)
+    return picture(kind, size, exif=exif)
 
 
 def base64_text(data: bytes) -> str:

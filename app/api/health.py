@@ -65,6 +65,7 @@ def limits() -> Response:
             max_image_metadata_bytes=settings.max_image_metadata_bytes,
             max_image_decode_bytes=settings.max_image_decode_bytes,
             content_types=list(ContentType),
+            strip_metadata=settings.strip_metadata,
             max_title_length=settings.max_title_length,
             max_description_length=settings.max_description_length,
             max_location_length=settings.max_location_length,

@@ -6,26 +6,17 @@ usable, and must not be what takes it down.
 """
 
 import ipaddress
-import logging
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from flask import Response
-from limits import RateLimitItem, parse
-from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from werkzeug.wrappers import Request
 
-from app.errors import RateLimited
 from app.settings import Settings
 
-log = logging.getLogger(__name__)
-
-_REDIS_SECONDS = 0.5  # that a request waits for Redis at most
+if TYPE_CHECKING:
+    from app.api.rate_windows import Windows
 
 Who = Literal["user", "address"]
 
@@ -46,50 +37,31 @@ class RateLimits:
 
     def __init__(self, settings: Settings) -> None:
         """Makes no connection."""
-        configured = {"user": settings.rate_limit_per_user, "address": settings.rate_limit_per_address}
-        self._limits: dict[str, RateLimitItem] = {who: parse(text) for who, text in configured.items() if text}
         self._trusts_proxy = settings.trusted_proxy
-        if self._limits:
-            self._window = SlidingWindowCounterRateLimiter(_storage(settings))
+        self._windows = _windows(settings)
 
     @property
     def are_on(self) -> bool:
-        return bool(self._limits)
+        return self._windows is not None
 
     def count_user(self, user_id: str) -> Standing | None:
-        return self._count("user", user_id)
+        return self._windows.count("user", user_id) if self._windows else None
 
     def count_address(self, request: Request) -> Standing | None:
-        if "address" not in self._limits:
+        if self._windows is None:
             return None
-        return self._count("address", client_address(request, trusts_proxy=self._trusts_proxy))
-
-    def _count(self, who: Who, name: str) -> Standing | None:
-        limit = self._limits.get(who)
-        if limit is None:
-            return None
-        try:
-            passed = self._window.hit(limit, who, name)
-            found = self._window.get_window_stats(limit, who, name)
-        except StorageError as error:
-            log.error("requests are not counted", extra={"cause": type(error.storage_error).__name__})
-            return None
-        reset_seconds = max(1, math.ceil(found.reset_time - time.time()))
-        standing = Standing(who, limit.amount, limit.get_expiry(), found.remaining if passed else 0, reset_seconds)
-        if not passed:
-            raise RateLimited(standing.reset_seconds)
-        return standing
+        return self._windows.count("address", client_address(request, trusts_proxy=self._trusts_proxy))
 
 
-def _storage(settings: Settings) -> MemoryStorage | RedisStorage:
-    if settings.rate_limit_storage is None:
-        return MemoryStorage()
-    return RedisStorage(
-        settings.rate_limit_storage.get_secret_value(),
-        wrap_exceptions=True,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-    )
+def _windows(settings: Settings) -> "Windows | None":
+    given: dict[Who, str | None] = {"user": settings.rate_limit_per_user, "address": settings.rate_limit_per_address}
+    limits = {who: text for who, text in given.items() if text}
+    if not limits:
+        return None
+    from app.api.rate_windows import Windows  # noqa: PLC0415 - see there
+
+    storage = settings.rate_limit_storage
+    return Windows(limits, storage.get_secret_value() if storage else None)
 
 
 def show(response: Response, standings: Sequence[Standing]) -> None:

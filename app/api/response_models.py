@@ -3,16 +3,12 @@
 A model names all that is shown, so nothing else can leak.
 """
 
-from typing import (
-    Annotated,
-    Literal,
-    NotRequired,  # pydantic refuses typing's before Python 3.12
-)
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
 
-from app.models import ContentType, DeleteOutcome, PublicStatus, UploadMethod
+from app.models import ContentType, DeleteOutcome, PublicStatus, StripMetadata, UploadMethod
 from app.variant_specs import VariantFormat
 
 
@@ -163,6 +159,10 @@ class Limits(Response):
     max_image_metadata_bytes: Annotated[int, Field(description="profiles, Exif data and texts, once inflated")]
     max_image_decode_bytes: Annotated[int, Field(description="memory that decoding takes, as the header tells")]
     content_types: list[ContentType]
+    strip_metadata: Annotated[
+        StripMetadata,
+        Field(description="what is removed from files; `file_size` and `sha256` of an image are those of what is left"),
+    ]
     max_title_length: int
     max_description_length: int
     max_location_length: int

@@ -15,7 +15,7 @@ from app.models import Image
 from app.services.links import Link
 from app.services.storage import content_disposition
 from app.services.variants import variant_etag
-from app.variant_specs import VariantFormat, VariantSpec, automatic_formats, parsed_spec
+from app.variant_specs import Rendition, VariantFormat, VariantSpec, automatic_formats, parsed_spec
 
 blueprint = Blueprint("thumbnails", __name__, url_prefix="/api/v1/images")
 blueprint.before_request(identify)
@@ -25,6 +25,10 @@ _MEDIA_TYPES = tuple(one.media_type for one in VariantFormat)
 _HEADERS = ("ETag", "Content-Disposition", "Cache-Control", "Vary")
 _ANSWERS = {
     200: Answer(description="The variant", media_types=_MEDIA_TYPES, headers=_HEADERS),
+    302: Answer(
+        description="Larger than what gets through here: it lies at the presigned URL",
+        headers=("Location", "Cache-Control", "Vary"),
+    ),
     304: Answer(description="The client has it already", headers=("ETag", "Cache-Control", "Vary")),
 }
 
@@ -43,7 +47,7 @@ def thumbnail(image_id: str) -> Response:
     query = parse(scope.models.thumbnail_query, query_values(request.query_string))
     spec = query.spec(scope.settings)
     image = scope.services.images.get(caller(), image_id)
-    return _variant_response(request, image, spec, cache_control="private, no-cache")
+    return _variant_response(request, image, spec)
 
 
 @links.get("/<image_id:image_id>/<spec_name>")
@@ -75,11 +79,13 @@ def linked_thumbnail(image_id: str, spec_name: str) -> Response:
     if spec is None:
         raise errors.InvalidLink
     image = services.variants.linked(image_id, query.v)
-    seconds_left = query.expires - int(now.timestamp())
-    return _variant_response(request, image, spec, cache_control=f"private, max-age={seconds_left}, immutable")
+    return _variant_response(request, image, spec, seconds_left=query.expires - int(now.timestamp()))
 
 
-def _variant_response(request: Request, image: Image, spec: VariantSpec, *, cache_control: str) -> Response:
+def _variant_response(
+    request: Request, image: Image, spec: VariantSpec, *, seconds_left: int | None = None
+) -> Response:
+    """The variant; its URL stays good for so many seconds, or for the owner only and each time anew."""
     assert image.width is not None  # every finished image has both
     assert image.height is not None
     chosen = spec.format or accepted_format(
@@ -87,15 +93,42 @@ def _variant_response(request: Request, image: Image, spec: VariantSpec, *, cach
     )
     rendition = spec.rendition(image.width, image.height, chosen)
     etag = variant_etag(image, rendition)
+    name = f"{image.filename.rpartition('.')[0] or image.filename}.{chosen.extension}"
     if request.if_none_match.contains_weak(etag):
         response = Response(status=304)
     else:
-        response = Response(context().services.variants.data(image, rendition), content_type=chosen.media_type)
-        name = f"{image.filename.rpartition('.')[0] or image.filename}.{chosen.extension}"
+        data = context().services.variants.data(image, rendition)
+        limit = context().settings.max_response_bytes
+        # A presigned URL is for GET only; the answer to HEAD has no body that could be too large.
+        if limit is not None and len(data) > limit and request.method == "GET":
+            return _redirect_to_bucket(image, spec, rendition, name, seconds_left)
+        response = Response(data, content_type=chosen.media_type)
         response.headers["Content-Disposition"] = content_disposition("inline", name)
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["ETag"] = f'"{etag}"'
-    response.headers["Cache-Control"] = cache_control
+    response.headers["Cache-Control"] = (
+        "private, no-cache" if seconds_left is None else f"private, max-age={seconds_left}, immutable"
+    )
+    return _varied(response, spec)
+
+
+def _redirect_to_bucket(
+    image: Image, spec: VariantSpec, rendition: Rendition, filename: str, seconds_left: int | None
+) -> Response:
+    """Without an ETag, which would be that of the variant; kept for as long as both URLs are good, if at all."""
+    services = context().services
+    now = services.clock()
+    url, expires_at = services.storage.variant_url(
+        image.image_id, rendition.name, now, media_type=rendition.format.media_type, filename=filename
+    )
+    response = Response(status=302, headers={"Location": url})
+    if seconds_left is not None:
+        max_age = min(seconds_left, int((expires_at - now).total_seconds()))
+        response.headers["Cache-Control"] = f"private, max-age={max_age}"
+    return _varied(response, spec)
+
+
+def _varied(response: Response, spec: VariantSpec) -> Response:
     if spec.format is None:
         response.headers["Vary"] = "Accept"
     return response

@@ -97,10 +97,10 @@ def _install(content: Path, *, for_lambda: bool, python: str, architecture: str)
     from_source.write_text("".join(sources))
     from_wheels.write_text("".join(block for block in blocks if block not in sources))
     _pip(content, from_source, "--no-deps")
-    for compiled in content.glob(
-        "_libvips*"
-    ):  # against this machine's libvips, if it has one; the wheel brings its own
+    for compiled in content.glob("_libvips*"):  # against a libvips of this machine; the wheels bring their own
         compiled.unlink()
+    for named in content.glob("*.dist-info"):  # names the version of what built it, and nobody reads it
+        shutil.rmtree(named)
     platforms = [f"--platform={glibc}_{_MACHINES[architecture]}" for glibc in _GLIBC]
     _pip(
         content,

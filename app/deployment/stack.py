@@ -74,7 +74,7 @@ class Stack:
             if status == "REVIEW_IN_PROGRESS":  # only a change set was made
                 return
             yield f"{self.name} is {status}; waiting for its end"
-            time.sleep(self._poll_seconds)
+            self._pause()
         if status in _NEVER_CREATED:
             yield f"{self.name} is {status}; deleting it to begin again"
             yield from self.delete()
@@ -119,7 +119,7 @@ class Stack:
                 if any(words in reason for words in _NO_CHANGE):
                     return None
                 raise StackError(f"CloudFormation refuses the change: {reason}")
-            time.sleep(self._poll_seconds)
+            self._pause()
 
     def discard(self, change_set: str) -> None:
         """Drop a change set, and the stack where there is nothing of it yet but that."""
@@ -142,6 +142,10 @@ class Stack:
         self._client.delete_stack(StackName=self.name)
         # By its id, because the name is nobody's once it is gone.
         yield from self._watch(found["StackId"], after, good={"DELETE_COMPLETE"})
+
+    def _pause(self) -> None:
+        """Between two looks at it. botocore's waiters wait in silence, and cannot tell what failed and why."""
+        time.sleep(self._poll_seconds)
 
     def _describe(self, name: str) -> "StackTypeDef | None":
         try:
@@ -176,19 +180,22 @@ class Stack:
             status = found["StackStatus"] if found else "DELETE_COMPLETE"
             for event in self._events(stack, after):
                 begun, after = True, event["EventId"]
-                line = f"{event.get('ResourceStatus')} {event.get('LogicalResourceId')}"
-                reason = event.get("ResourceStatusReason")
+                if self._is_news(event):
+                    yield _line_of(event)
                 if event.get("ResourceStatus", "").endswith("_FAILED"):
-                    failure = failure or f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}): {reason}"
-                    line += f": {reason}"
-                yield line
+                    failure = failure or _failure_of(event)
             # Until something has happened an end is that of the last change.
             if status == "DELETE_COMPLETE" or (begun and not status.endswith("_IN_PROGRESS")):
                 break
-            time.sleep(self._poll_seconds)
+            self._pause()
         if status not in good:
             failure = "; ".join(self._refusals(stack)) or failure
             raise StackError(f"{self.name} is {status}. {failure or (found and found.get('StackStatusReason')) or ''}")
+
+    def _is_news(self, event: "StackEventTypeDef") -> bool:
+        """Each resource tells that it begins and that it ends, which would be twice as many lines as matter."""
+        begins = event.get("ResourceStatus", "").endswith("_IN_PROGRESS")
+        return not begins or event.get("LogicalResourceId") == self.name
 
     def _refusals(self, stack: str) -> Iterator[str]:
         """What CloudFormation found wrong before it began; the stack's own events only say that there was something."""
@@ -215,3 +222,13 @@ class Stack:
             if "does not exist" not in str(error):
                 raise
         return fresh[::-1]
+
+
+def _line_of(event: "StackEventTypeDef") -> str:
+    line = f"{event.get('ResourceStatus')} {event.get('LogicalResourceId')}"
+    is_failure = event.get("ResourceStatus", "").endswith("_FAILED")
+    return f"{line}: {event.get('ResourceStatusReason')}" if is_failure else line
+
+
+def _failure_of(event: "StackEventTypeDef") -> str:
+    return f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event.get('ResourceStatusReason')}"

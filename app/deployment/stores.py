@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _GONE = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundException"})
 
 
+class StoreError(Exception):
+    """A bucket could not be emptied; the text says why."""
+
+
 def upload_package(s3: "S3Client", bucket: str, key: str, package: Package, *, region: str) -> bool:
     """Put a package where CloudFormation gets it. False where it is there already."""
     if not _exists(s3, bucket):
@@ -30,14 +34,19 @@ def upload_package(s3: "S3Client", bucket: str, key: str, package: Package, *, r
 
 
 def remove_bucket(s3: "S3Client", bucket: str, *, with_data: bool) -> str | None:
-    """Remove a bucket if it is empty, or with all that is in it. What became of it; None where there is none."""
+    """Remove a bucket if it is empty, or with all that is in it. What became of it; None where there is none.
+
+    Raises StoreError.
+    """
     if not _exists(s3, bucket):
         return None
     keys = _keys(s3, bucket)
     if keys and not with_data:
         return f"kept bucket {bucket}, which holds data"
     while keys:
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+        for error in answer.get("Errors", ()):  # in an answer that says 200
+            raise StoreError(f"{bucket}: {error.get('Key')} cannot be deleted: {error.get('Message')}")
         keys = _keys(s3, bucket)
     s3.delete_bucket(Bucket=bucket)
     return f"removed bucket {bucket}"

@@ -1,6 +1,7 @@
 """`python -m app deploy` and `teardown`: the service as functions behind API Gateway (docs/adr/0013-serverless.md)."""
 
 import functools
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from app.deployment.package import ROOT, Dependencies, Package, PackageError, build_package
 from app.deployment.stack import Stack, StackError, with_literal_names
-from app.deployment.stores import remove_bucket, remove_table, upload_package
+from app.deployment.stores import StoreError, remove_bucket, remove_table, upload_package
 from app.settings import LOCAL_STAGE
 
 _TEMPLATE = ROOT / "deploy" / "template.yaml"
 _MEBIBYTE = 1024 * 1024
+_NAME = re.compile(r"[a-z][a-z0-9-]*")  # goes into those of buckets, tables, queues and functions
+_MAX_BUCKET_NAME_LENGTH = 63  # Amazon S3 User Guide, "General purpose bucket naming rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def deploy(
             click.echo(f"{target.stack_name}: no change")
         elif dry_run:
             stack.discard(proposed.arn)
+            click.echo(f"{target.stack_name}: {len(proposed.changes)} changes, of which none was made")
             _show(proposed.changes)
             return
         else:
@@ -159,16 +163,27 @@ def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: s
             *(remove_table(aws.dynamodb, table, with_data=delete_data > 1) for table in target.tables),
             remove_bucket(aws.s3, target.packages_bucket, with_data=True),
         ]
-        _show(filter(None, removed))
+        done = [line for line in removed if line is not None]
+        _show(done)
         click.echo(f"{target.stack_name} is gone.")
+        if any(line.startswith("kept") for line in done):
+            click.echo("The next deployment takes up what was kept; --delete-data, given twice, deletes it.")
 
 
 def _target(stage: str, region: str, endpoint_url: str | None, stack_name: str | None) -> tuple[Clients, Target]:
     if stage == LOCAL_STAGE:
         raise click.ClickException("The stage local is for this machine: ./startup.sh")
+    stack_name = stack_name or f"image-storage-{stage}"
+    if unfit := [name for name in (stage, stack_name) if not _NAME.fullmatch(name)]:
+        raise click.ClickException(f"Names are of a-z, 0-9 and -, beginning with a letter: not {unfit[0]!r}.")
     aws = Clients(region, endpoint_url)
     account = aws.sts.get_caller_identity()["Account"]
-    return aws, Target(stage, stack_name or f"image-storage-{stage}", region, endpoint_url, account)
+    target = Target(stage, stack_name, region, endpoint_url, account)
+    if len(target.packages_bucket) > _MAX_BUCKET_NAME_LENGTH:
+        raise click.ClickException(
+            f"{target.packages_bucket} is too long for the name of a bucket: choose a shorter --stage or --stack-name."
+        )
+    return aws, target
 
 
 def _template(target: Target) -> str:
@@ -191,7 +206,7 @@ def _upload(aws: Clients, target: Target, package: Package, key: str) -> None:
     if upload_package(aws.s3, target.packages_bucket, key, package, region=target.region):
         click.echo(f"  uploaded to {target.packages_bucket}")
     else:
-        click.echo("  is there already")
+        click.echo(f"  lies in {target.packages_bucket} already")
 
 
 def _address(target: Target, outputs: Mapping[str, str]) -> str:
@@ -201,7 +216,7 @@ def _address(target: Target, outputs: Mapping[str, str]) -> str:
     return f"http://{outputs['ApiId']}.execute-api.localhost:{port}/{target.stage}"
 
 
-def _show(lines: Iterable[str | None]) -> None:
+def _show(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(f"  {line}")
 
@@ -211,5 +226,7 @@ def _told_plainly() -> Iterator[None]:
     """What goes wrong as a line for the person at the terminal."""
     try:
         yield
-    except (StackError, PackageError, ClientError, BotoCoreError) as error:
+    except ClientError as error:
+        raise click.ClickException(f"{error.operation_name}: {error.response['Error'].get('Message')}") from error
+    except (StackError, StoreError, PackageError, BotoCoreError) as error:
         raise click.ClickException(str(error)) from error

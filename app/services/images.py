@@ -67,9 +67,10 @@ class ImageService:
         """
         facts = self._inspector.inspect(spool.buffer())
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
-        return self._keys.once(
-            user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, spool)
-        )
+        with self._inspector.stripped(spool, facts) as kept:
+            return self._keys.once(
+                user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, kept)
+            )
 
     def _store(self, user_id: str, image_id: str, new: NewImage, facts: "ImageFacts", spool: Spool) -> Image:
         """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""
@@ -83,12 +84,13 @@ class ImageService:
                 sha256=spool.sha256.hex(),
                 now=self._clock(),
             ),
-            **dataclasses.asdict(facts),
+            **facts.stored(),
         )
         pending = self._metadata.add(announced)
         if pending.status is Status.UPLOADED:
             return pending
-        uploaded = dataclasses.replace(pending, status=Status.UPLOADED)
+        # An earlier attempt may have been made with another STRIP_METADATA.
+        uploaded = dataclasses.replace(pending, status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
         self._storage.put(pending, spool)
         if self._settings.keeps_records:
             self._storage.put_record(uploaded)

@@ -1,10 +1,14 @@
-"""Checking what arrives, by this service's limits and within this process's memory."""
+"""Checking what arrives, by this service's limits and within this process's memory; and what is then stored of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.admission import MemoryBudget
+from app.formats import Bytes
 from app.settings import Settings
-from app.structure import Bytes
+from app.spool import Spool
+from app.stripping import MOST_ADDED_BYTES, stripped
 
 if TYPE_CHECKING:
     from app.imaging import ImageFacts
@@ -15,6 +19,7 @@ class Inspector:
 
     def __init__(self, settings: Settings) -> None:
         self._limits = settings.image_limits
+        self._strip = settings.strip_metadata
         self.budget = MemoryBudget(settings.decode_memory_bytes, wait_seconds=settings.decode_wait_seconds)
 
     def inspect(self, data: Bytes) -> "ImageFacts":
@@ -22,3 +27,15 @@ class Inspector:
         from app import imaging  # noqa: PLC0415 - libvips is slow to load, and most of what a Lambda does goes without
 
         return imaging.inspect(data, self._limits, admission=self.budget.admitted)
+
+    @contextmanager
+    def stripped(self, spool: Spool, facts: "ImageFacts") -> Iterator[Spool]:
+        """The file as it is stored: the same spool, or another where STRIP_METADATA takes something away."""
+        pieces = stripped(spool.buffer(), facts.content_type, self._strip, orientation=facts.orientation)
+        if pieces is None:
+            yield spool
+            return
+        with Spool(max_bytes=spool.size + MOST_ADDED_BYTES) as kept:
+            for piece in pieces:
+                kept.write(piece)
+            yield kept

@@ -86,7 +86,7 @@ def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
         },
     )
-    if not settings.bucket_cors_origins:
+    if not settings.bucket_origins:
         s3.delete_bucket_cors(Bucket=bucket)
         return
     s3.put_bucket_cors(
@@ -94,7 +94,7 @@ def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
         CORSConfiguration={
             "CORSRules": [
                 {
-                    "AllowedOrigins": list(settings.bucket_cors_origins),
+                    "AllowedOrigins": list(settings.bucket_origins),
                     "AllowedMethods": ["GET", "HEAD", "PUT", "POST"],
                     "AllowedHeaders": ["*"],
                     "ExposeHeaders": ["ETag", "Content-Length", "Content-Disposition"],

@@ -254,7 +254,22 @@ class ImageStorageService:
             query["ContinuationToken"] = answer["NextContinuationToken"]
 
     def download_url(self, image: Image, now: datetime, *, attachment: bool = False) -> tuple[str, datetime]:
-        """A presigned URL of the image, to be shown or as an attachment, and when it expires.
+        """A presigned URL of the image, to be shown or as an attachment, and when it expires."""
+        disposition = _short_disposition("attachment" if attachment else "inline", image.filename)
+        return self._presigned(image.object_key, now, content_type=image.content_type, content_disposition=disposition)
+
+    def variant_url(
+        self, image_id: str, name: str, now: datetime, *, media_type: str, filename: str
+    ) -> tuple[str, datetime]:
+        """A presigned URL of a variant that was made, shown under a filename, and when it expires."""
+        disposition = _short_disposition("inline", filename)
+        key = variant_prefix(image_id) + name
+        return self._presigned(key, now, content_type=media_type, content_disposition=disposition)
+
+    def _presigned(
+        self, key: str, now: datetime, *, content_type: str, content_disposition: str
+    ) -> tuple[str, datetime]:
+        """Where an object can be read, and until when.
 
         Time is cut into slots of half the lifetime and the URL is signed as of the slot's start:
         within a slot it is the same string, so that browsers and CDNs can cache what is behind
@@ -264,12 +279,12 @@ class ImageStorageService:
         slot = self._url_seconds // 2
         signed_at = datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
         url = self._presigner.get_url(
-            image.object_key,
+            key,
             signed_at=signed_at,
             expires_in_seconds=self._url_seconds,
             response_cache_control=_CACHE_CONTROL,
-            response_content_disposition=_short_disposition("attachment" if attachment else "inline", image.filename),
-            response_content_type=image.content_type,
+            response_content_disposition=content_disposition,
+            response_content_type=content_type,
         )
         return url, signed_at + timedelta(seconds=self._url_seconds)
 

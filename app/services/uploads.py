@@ -4,7 +4,8 @@
 
 A PUT goes to the object's final key and cannot replace anything. A form can, so it goes to a key of
 its own, and what was checked is written from there to the final key, again without replacing
-anything: whatever lies at a final key stays the same. Any number of confirmations may run at once
+anything: whatever lies at a final key stays the same. So does a PUT where STRIP_METADATA takes
+something away before anything is stored for good. Any number of confirmations may run at once
 or end halfway: each reads the row, looks at the object, and writes the row on condition.
 docs/adr/0008-direct-uploads.md has the reasons.
 """
@@ -14,7 +15,6 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import orjson
 
@@ -32,7 +32,8 @@ from app.errors import (
 )
 from app.keys import final_key, parsed_object_key, staging_key
 from app.logs import audit_trail
-from app.models import Announcement, Image, Rejection, Status, UploadMethod
+from app.models import Announcement, Image, Rejection, Status, StripMetadata, UploadMethod
+from app.services.arrivals import Arrivals
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService, first_version, whose
@@ -41,11 +42,7 @@ from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
 from app.services.storage import ImageStorageService, ObjectExists
 from app.settings import Settings
-from app.spool import Spool
 from app.times import Clock
-
-if TYPE_CHECKING:
-    from app.imaging import ImageFacts
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +77,7 @@ class DirectUploadService:
         self._metadata = metadata
         self._keys = keys
         self._images = images
-        self._inspector = inspector
+        self._arrivals = Arrivals(storage, inspector, max_bytes=settings.max_direct_upload_bytes)
         self._settings = settings
         self._clock = clock
 
@@ -112,7 +109,7 @@ class DirectUploadService:
             sha256=announced.sha256,
             now=now,
         )
-        if announced.method is UploadMethod.POST:
+        if announced.method is UploadMethod.POST or self._settings.strip_metadata is not StripMetadata.NONE:
             image = dataclasses.replace(image, object_key=staging_key(image.object_key))
         expires_at = _signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds)
         image = dataclasses.replace(image, expires_at=expires_at)
@@ -281,38 +278,11 @@ class DirectUploadService:
         The result follows from row and object alone, so that confirmations at once agree on it.
         Raises ObjectExists or RowChanged where another got ahead.
         """
-        assert image.expires_at is not None
-        # What a confirmation before this one has written to the final key counts, not what it was made from.
-        for key in dict.fromkeys((final_key(image), image.object_key)):
-            with Spool(max_bytes=self._settings.max_direct_upload_bytes) as spool:
-                try:
-                    stored_at = self._storage.fetch(key, spool)
-                    # What counts is when it arrived, not when somebody came to look, or wrote to the final key.
-                    if stored_at is None or (key == image.object_key and stored_at > image.expires_at):
-                        continue
-                    facts = self._inspected(image, spool)
-                except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
-                    return self._reject(image, Rejection(error.code, str(error)))
-                uploaded = dataclasses.replace(
-                    image,
-                    object_key=final_key(image),
-                    sha256=spool.sha256.hex(),
-                    status=Status.UPLOADED,
-                    expires_at=None,
-                    **dataclasses.asdict(facts),
-                )
-                if key != uploaded.object_key:
-                    self._storage.put_if_absent(uploaded, spool)
-                return self._accept(image, uploaded)
-        return None
-
-    def _inspected(self, image: Image, spool: Spool) -> "ImageFacts":
-        """The facts of what has arrived. Raises what an upload through the API would."""
-        if spool.size != image.file_size:
-            raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
-        if image.sha256 is not None and spool.sha256.hex() != image.sha256:
-            raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
-        return self._inspector.inspect(spool.buffer())
+        try:
+            uploaded = self._arrivals.finished(image)
+        except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
+            return self._reject(image, Rejection(error.code, str(error)))
+        return self._accept(image, uploaded) if uploaded else None
 
     def _accept(self, pending: Image, uploaded: Image) -> Image:
         if self._settings.keeps_records:

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium_path, launched
-from tests.server import RunningService, free_port
+from tests.server import RunningService
 
 TOKEN_ISSUER, TOKEN_AUDIENCE, TOKEN_SECRET = "https://login.example", "images", "a secret that only this test knows"
 DEADLINE_MILLISECONDS = 20_000
@@ -69,10 +69,7 @@ def browser() -> Iterator[Browser]:
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """The service with a bucket that lets the page upload to it, though it is of another origin."""
     assert browser  # where there is none, nothing needs to be started
-    port = str(free_port())
-    service = RunningService(
-        tmp_path_factory.mktemp("gallery"), PORT=port, BUCKET_CORS_ORIGINS=f"http://127.0.0.1:{port}"
-    ).start()
+    service = RunningService(tmp_path_factory.mktemp("gallery")).start()
     yield service
     assert service.stop() == 0
 
@@ -83,7 +80,7 @@ def closed_site(site: RunningService, tmp_path_factory: pytest.TempPathFactory) 
     service = RunningService(
         tmp_path_factory.mktemp("closed"),
         AWS_ENDPOINT_URL=site.endpoint_url,
-        BUCKET_CORS_ORIGINS="",
+        BUCKET_CORS_ORIGINS="https://elsewhere.example",
         AUTH_MODE="jwt",
         JWT_ISSUER=TOKEN_ISSUER,
         JWT_AUDIENCE=TOKEN_AUDIENCE,

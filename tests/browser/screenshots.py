@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser.chromium import launched
 from tests.browser.scenery import SCENES, drawn
 from tests.browser.steps import drop
-from tests.server import RunningService, free_port
+from tests.server import RunningService
 
 TARGET = Path(__file__).parents[2] / "docs"
 USER = "alice"
@@ -33,9 +33,8 @@ SLOW = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThrough
 
 
 def main() -> None:
-    port = str(free_port())
     with tempfile.TemporaryDirectory() as directory:
-        service = RunningService(Path(directory), PORT=port, BUCKET_CORS_ORIGINS=f"http://127.0.0.1:{port}").start()
+        service = RunningService(Path(directory)).start()
         try:
             with service.client(USER) as api:
                 fill(api)

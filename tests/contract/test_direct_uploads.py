@@ -376,11 +376,11 @@ def test_users_with_every_allowed_character_upload_to_the_bucket(server: Running
             eventually(lambda issued=issued: metadata(api, issued)["status"] == "UPLOADED")  # type: ignore[misc]
 
 
-def test_a_page_of_another_origin_may_upload(api: httpx.Client) -> None:
+def test_a_page_of_another_origin_may_upload(server: RunningService, api: httpx.Client) -> None:
     """What a browser asks before it sends (Fetch Standard, section 3.3, "CORS protocol")."""
     data = picture("PNG")
     upload = announce(api, data, sha256=hashlib.sha256(data).hexdigest())["upload"]
-    origin = {"Origin": "http://localhost:5000"}
+    origin = {"Origin": server.url}
     asked = {
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": ",".join(sorted(name.lower() for name in upload["headers"])),

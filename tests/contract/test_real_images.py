@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from tests.contract.steps import IMAGES
 from tests.contract.test_upload import FORMS
-from tests.real_images import real_images
+from tests.real_images import Collection, real_images
 from tests.server import RunningService
 
 # Photographs and graphics of all four formats: still and animated, with alpha, palettes, profiles and Exif.
@@ -62,17 +62,31 @@ def test_real_images_come_back_byte_for_byte_in_every_form(server: RunningServic
                 assert {image["width"], image["height"]} == set(seen.size)
 
 
-def test_every_file_of_a_collection_is_stored_or_refused(server: RunningService, user: str) -> None:
+@pytest.mark.parametrize(("collection", "stored"), [("pillow", 300), ("piexif", 15)])
+def test_every_file_of_a_collection_is_stored_or_refused(
+    server: RunningService, user: str, collection: Collection, stored: int
+) -> None:
     outcomes: Counter[int] = Counter()
     with server.client(user) as api:
-        for path in real_images():
+        for path in real_images(collection):
             data = path.read_bytes()
             response = api.post(IMAGES, content=data, headers={"Content-Type": "application/octet-stream"})
             assert response.status_code in {201, 415, 422}, (path.name, response.text)
             outcomes[response.status_code] += 1
             if response.status_code == 201:
                 assert api.get(response.headers["Location"]).content == data, path.name
-    assert outcomes[201] > 300
+    assert outcomes[201] >= stored
+
+
+def test_photographs_of_cameras_tell_when_they_were_taken(server: RunningService, user: str) -> None:
+    told = {}
+    with server.client(user) as api:
+        for path in real_images("piexif"):
+            response = api.post(IMAGES, content=path.read_bytes(), headers={"Content-Type": "image/jpeg"})
+            told[path.stem] = response.json().get("captured_at")
+    assert told["r_canon"] == "2013-12-17T14:04:24"
+    assert told["r_sony"] == "2013-04-13T10:22:18"
+    assert sum(time is not None for time in told.values()) == 13
 
 
 def test_there_is_something_of_every_format() -> None:

@@ -3,21 +3,18 @@
 import re
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import boto3
 import httpx
 import pytest
 
-from app.deployment.package import Dependencies, PackageError, build_package, zipped
 from tests.contract.steps import IMAGES, UPLOADS, Json, assert_problem, upload
+from tests.deployment import STACK, Emulator, address_in
 from tests.samples import base64_text, picture, picture_of_bytes
 from tests.server import ROOT
-from tests.serverless.conftest import STACK, Emulator, address_in
 
 ARRIVES_SECONDS = 30
 
@@ -111,7 +108,7 @@ def test_what_is_no_image_is_rejected_by_the_events_function(api: httpx.Client) 
 
 
 def test_the_sweep_may_do_what_it_has_to(emulator: Emulator, api: httpx.Client) -> None:
-    with client(emulator, "lambda") as functions:
+    with closing(boto3.client("lambda", **emulator.access)) as functions:
         answer = functions.invoke(FunctionName=f"{STACK}-sweep", Payload=b"{}")
         assert "FunctionError" not in answer
         assert b'"swept"' in answer["Payload"].read()
@@ -126,7 +123,7 @@ def test_code_only_updates_the_functions_and_nothing_else(
     template = tmp_path / "deploy" / "template.yaml"
     template.write_text(template.read_text().replace("Timeout: 29", "Timeout: 28"))
 
-    with client(emulator, "lambda") as functions:
+    with closing(boto3.client("lambda", **emulator.access)) as functions:
         before = functions.get_function_configuration(FunctionName=f"{STACK}-api")
         assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--code-only", directory=tmp_path)
         after = functions.get_function_configuration(FunctionName=f"{STACK}-api")
@@ -182,33 +179,29 @@ def test_data_is_deleted_only_when_that_is_said_twice(emulator: Emulator, deploy
     removed = emulator.app("teardown", "--delete-data", "--delete-data")
     assert f"removed table {STACK}-images" in removed
     assert "is gone" in emulator.app("teardown")
-    with client(emulator, "s3") as s3, client(emulator, "dynamodb") as dynamodb:
+    with (
+        closing(boto3.client("s3", **emulator.access)) as s3,
+        closing(boto3.client("dynamodb", **emulator.access)) as dynamodb,
+    ):
         assert s3.list_buckets()["Buckets"] == []
         assert dynamodb.list_tables()["TableNames"] == []
 
 
-def test_the_stage_of_this_machine_is_not_deployed(emulator: Emulator) -> None:
-    assert "startup.sh" in emulator.app("deploy", "--stage", "local", succeeds=False)
+def test_names_and_parameters_that_will_not_do_are_refused_before_anything_is_made(emulator: Emulator) -> None:
+    for options, reason in (
+        (("--stage", "local"), "startup.sh"),
+        (("--stage", "Dev"), "not 'Dev'"),
+        (("--stage", "a" * 30), "too long for the name of a bucket"),
+        (("--stage", "production"), "Stage=production needs AuthMode=jwt"),
+        (("--set", "AuthMode=jwt"), "AuthMode=jwt needs JwtIssuer"),
+    ):
+        assert reason in emulator.deploy("--dry-run", *options, succeeds=False)
 
 
 def copy_of_sources(directory: Path) -> Path:
     for name in ("app", "deploy"):
         shutil.copytree(ROOT / name, directory / name)
     return directory
-
-
-@contextmanager
-def client(emulator: Emulator, service: str) -> Iterator[Any]:
-    """A client of the emulator's owner, whom no policy holds back."""
-    made = boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=emulator.url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    yield made
-    made.close()
 
 
 def wait_for_status(api: httpx.Client, image_id: str, status: str) -> Json:
@@ -219,24 +212,3 @@ def wait_for_status(api: httpx.Client, image_id: str, status: str) -> Json:
             return found
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
-
-
-def test_the_same_content_makes_the_same_bytes_whatever_the_times_and_modes(tmp_path: Path) -> None:
-    packages = []
-    for number in range(2):
-        content = tmp_path / f"content{number}"
-        (content / "app").mkdir(parents=True)
-        (content / "bin").mkdir()
-        (content / "bin" / "flask").write_text(f"#!/somewhere/{number}")
-        (content / "app" / "b.py").write_text("b")
-        (content / "app" / "a.py").write_text("a")
-        (content / "app" / "a.py").chmod(0o600 if number else 0o755)
-        packages.append(zipped(content, tmp_path / f"{number}.zip"))
-    assert packages[0].digest == packages[1].digest
-    assert packages[0].path.read_bytes() == packages[1].path.read_bytes()
-    assert zipfile.ZipFile(packages[0].path).namelist() == ["app/a.py", "app/b.py"]
-
-
-def test_a_package_for_lambda_that_cannot_be_made_says_why(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="pip could not"):
-        build_package(tmp_path, dependencies=Dependencies.LAMBDA, python="2.7")

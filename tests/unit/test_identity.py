@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from werkzeug.datastructures import Headers
 
-from app.api.identity import BearerIdentity, HeaderIdentity, identity_for
+from app.api.identity import HeaderIdentity, identity_for
 from app.api.jwks import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, KeySet, fetched_from, parsed_keys
+from app.api.tokens import BearerIdentity
 from app.errors import BackendUnavailable, InvalidToken, InvalidUser, MissingUser
 from app.settings import SettingsError
 from tests.conftest import test_settings

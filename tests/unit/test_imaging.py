@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from app.errors import InvalidImage, ServiceError, UnsupportedImageType
+from app.formats.gif import GifBlock, gif_blocks
 from app.imaging import inspect
 from app.models import ContentType, ImageLimits
 from app.settings import Settings
@@ -34,9 +35,11 @@ def test_animations_have_the_size_of_one_frame(kind: str) -> None:
     assert (facts.width, facts.height, facts.frames) == (64, 48, 3)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_width_and_height_are_as_seen(orientation: int) -> None:
-    facts = inspect(with_orientation(orientation), limits())
+def test_width_and_height_are_as_seen(orientation: int, kind: str) -> None:
+    facts = inspect(with_orientation(orientation, kind=kind), limits())
+    assert facts.orientation == orientation
     assert (facts.width, facts.height) == ((48, 64) if orientation >= 5 else (64, 48))
 
 
@@ -144,11 +147,12 @@ def test_an_animation_shows_its_first_frame() -> None:
         (None, "+01:00", None),
     ],
 )
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])  # libvips does not read that of a PNG
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_when_a_picture_was_taken_is_told_and_where_is_not(
     kind: str, taken: str | None, offset: str | None, expected: str | None
 ) -> None:
     exif = Pillow.Exif()
+    exif[0x010F] = "A maker"  # without a main tag, Pillow writes no Exif into a PNG
     times = exif.get_ifd(0x8769)
     times |= {tag: text for tag, text in ((0x9003, taken), (0x9011, offset)) if text is not None}
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.5)})
@@ -214,6 +218,14 @@ def test_what_every_viewer_skips_in_a_jpeg_is_no_damage() -> None:
     assert inspect(start + no_spectral_selection, limits()).width == 320
 
 
+@pytest.mark.parametrize("frame", [0xC3, 0xC5, 0xC9, 0xCA, 0xCF])
+def test_a_jpeg_that_no_browser_shows_is_refused(frame: int) -> None:
+    data = bytearray(photo())
+    data[data.index(b"\xff\xc0") + 1] = frame
+    with pytest.raises(InvalidImage, match="arithmetic, lossless or hierarchical"):
+        inspect(bytes(data), limits())
+
+
 @pytest.mark.parametrize("kind", [b"IHDR", b"IDAT", b"IEND"])
 def test_a_png_with_a_wrong_checksum_is_refused(kind: bytes) -> None:
     data = bytearray(picture("PNG"))
@@ -236,6 +248,44 @@ def test_a_gif_is_as_large_as_its_screen(screen: tuple[int, int]) -> None:
     assert (facts.width, facts.height) == screen
     with pytest.raises(InvalidImage, match="the limit is"):
         inspect(bytes(data), limits(max_pixels=screen[0] * screen[1] - 1))
+
+
+def gif_frames(data: bytes) -> list[GifBlock]:
+    return [it for it in gif_blocks(data) if it.introducer == 0x2C]
+
+
+def gif_frame_cut(data: bytes, frame: int, sub_blocks: int) -> bytes:
+    """The GIF with only so many sub-blocks of one of its frames."""
+    block = gif_frames(data)[frame]
+    position = block.content
+    for _ in range(sub_blocks):
+        position += 1 + data[position]
+    return data[:position] + b"\0" + data[block.end :]
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_gif_frame_whose_data_end_early_is_refused(frames: int) -> None:
+    whole = photo_gif(frames)
+    assert inspect(whole, limits()).frames == frames
+    for frame in range(frames):
+        for sub_blocks in (0, 1, 2, 5, 20):
+            with pytest.raises(InvalidImage):
+                inspect(gif_frame_cut(whole, frame, sub_blocks), limits())
+
+
+def photo_gif(frames: int) -> bytes:
+    with Pillow.open(io.BytesIO(photo())) as first:
+        pages = [first.rotate(20 * page).quantize(256) for page in range(frames)]
+    return saved(pages[0], "GIF", save_all=True, append_images=pages[1:])
+
+
+@pytest.mark.parametrize("zeros", [0, 1])
+def test_a_gif_frame_may_have_a_byte_of_zeros_behind_its_end_code(zeros: int) -> None:
+    data = picture("GIF")
+    assert data.endswith(b"\0;")
+    end = gif_frames(data)[0].end - 1
+    changed = data[:end] + b"\1\0" * zeros + data[end:]
+    assert inspect(changed, limits()).width == 64
 
 
 @pytest.mark.parametrize("frame", [(0, 0), (0, 1), (1, 0)])

@@ -11,7 +11,7 @@ from app.services.aws import AWSClientFactory
 from app.services.provision import provision
 from tests.conftest import test_settings as make_settings
 from tests.contract.steps import IMAGES, UPLOADS, assert_problem, upload
-from tests.samples import base64_text, picture_of_bytes
+from tests.samples import base64_text, noise, picture_of_bytes
 
 LIMIT = 400_000
 
@@ -73,3 +73,34 @@ def test_the_limits_say_which_route_fits(api: httpx.Client) -> None:
     assert limits["max_upload_bytes"] == limits["max_request_bytes"] == LIMIT
     assert limits["max_response_bytes"] == LIMIT // 2
     assert limits["max_direct_upload_bytes"] > LIMIT
+
+
+def test_a_variant_larger_than_an_answer_is_redirected_to_the_bucket(api: httpx.Client) -> None:
+    variant = f"{IMAGES}/{upload(api, noise(340))['image_id']}/thumbnail"
+    whole = {"width": "512", "format": "png"}
+    answer = api.get(variant, params=whole)
+    assert answer.status_code == 302
+    assert "/variants/" in answer.headers["Location"]
+    assert "response-content-type=image%2Fpng" in answer.headers["Location"]
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert not {"ETag", "Vary"} & set(answer.headers)
+    assert api.get(variant, params=whole).headers["Location"] == answer.headers["Location"]
+
+    assert api.get(variant, params={"width": 64, "format": "png"}).status_code == 200
+    head = api.head(variant, params=whole)
+    assert head.status_code == 200
+    assert api.get(variant, params=whole, headers={"If-None-Match": head.headers["ETag"]}).status_code == 304
+
+
+def test_a_link_to_a_variant_is_redirected_too_for_as_long_as_both_urls_are_good(api: httpx.Client) -> None:
+    image_id = upload(api, noise(340))["image_id"]
+    image = api.get(f"{IMAGES}/{image_id}/metadata", params={"srcset": "true"}).json()
+    links = [entry.split()[0] for entry in image["srcset"].split(", ")]
+    del api.headers["X-User-ID"]
+    answer = api.get(links[-1], headers={"Accept": "image/png"})
+    assert answer.status_code == 302
+    assert answer.headers["Vary"] == "Accept"
+    assert "ETag" not in answer.headers
+    keeping, _, seconds = answer.headers["Cache-Control"].partition("=")
+    assert keeping == "private, max-age"
+    assert 1800 <= int(seconds) <= 3600

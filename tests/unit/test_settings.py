@@ -126,7 +126,11 @@ def test_given_credentials_are_used() -> None:
 
 def test_origins_are_separated_by_commas() -> None:
     loaded = load_settings({"BUCKET_CORS_ORIGINS": "https://a.example, https://b.example/"})
-    assert loaded.bucket_cors_origins == ("https://a.example", "https://b.example")
+    assert loaded.bucket_origins == ("https://a.example", "https://b.example")
+
+
+def test_without_any_named_the_bucket_takes_uploads_from_this_service_on_this_machine() -> None:
+    assert load_settings({"PORT": "5001"}).bucket_origins == ("http://localhost:5001", "http://127.0.0.1:5001")
 
 
 def test_sizes_and_presets_of_variants() -> None:

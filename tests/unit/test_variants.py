@@ -75,16 +75,17 @@ def test_nothing_is_enlarged(kind: str) -> None:
     assert made(picture(kind, (64, 48)), width=512, height=512, fit=Fit.COVER).size == (48, 48)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("fit", Fit)
-def test_a_picture_comes_out_upright(orientation: int, fit: Fit) -> None:
+def test_a_picture_comes_out_upright(orientation: int, fit: Fit, kind: str) -> None:
     as_stored = quarters(size=(240, 160))
     if orientation > 1:
         turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # what a viewer undoes
         as_stored = as_stored.transpose(Pillow.Transpose(turn))
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    variant = made(saved(as_stored, "JPEG", quality=95, exif=exif), width=120, height=80, fit=fit)
+    variant = made(saved(as_stored, kind, quality=95, exif=exif), width=120, height=80, fit=fit)
     assert variant.size == (120, 80)
     assert_shows_quarters(variant)
 

@@ -1,0 +1,93 @@
+"""What has arrived of an upload straight to the bucket: checked, and brought to where it stays."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from app.errors import ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType
+from app.keys import final_key
+from app.models import Image, Status
+from app.services.inspection import Inspector
+from app.services.storage import ImageStorageService
+from app.spool import Spool
+from app.stripping import MOST_ADDED_BYTES
+
+if TYPE_CHECKING:
+    from app.imaging import ImageFacts
+
+
+class Arrivals:
+    """Looks at the objects of pending images, of at most so many bytes."""
+
+    def __init__(self, storage: ImageStorageService, inspector: Inspector, *, max_bytes: int) -> None:
+        self._storage = storage
+        self._inspector = inspector
+        self._max_bytes = max_bytes
+
+    def finished(self, image: Image) -> Image | None:
+        """The image as it is with the object that is there now; None where nothing arrived in time.
+
+        Its object lies at its final key then. This follows from row and objects alone, so that
+        confirmations at once agree on it. Raises what an upload through the API would, ObjectExists
+        where another confirmation got ahead, or BackendUnavailable.
+        """
+        # What a confirmation before this one has written to the final key counts, not what it was made from.
+        return self._written(image) or self._arrived(image)
+
+    def _written(self, image: Image) -> Image | None:
+        """The finished image, if a confirmation died after it had written the final object."""
+        if image.object_key == final_key(image):
+            return None
+        with Spool(max_bytes=self._max_bytes + MOST_ADDED_BYTES) as spool:
+            if self._storage.fetch(final_key(image), spool) is None:
+                return None
+            facts = self._inspector.inspect(spool.buffer())
+            return _finished(
+                image, facts, spool, captured_at=facts.captured_at or self._captured_at(image, spool.sha256)
+            )
+
+    def _captured_at(self, image: Image, written: bytes) -> str | None:
+        """When the picture was taken, which may have been taken out of what was written, but not out of what came.
+
+        None where something else has come since.
+        """
+        with Spool(max_bytes=self._max_bytes) as spool:
+            try:
+                if self._storage.fetch(image.object_key, spool) is None:
+                    return None
+                facts = self._inspector.inspect(spool.buffer())
+                with self._inspector.stripped(spool, facts) as kept:
+                    return facts.captured_at if kept.sha256 == written else None
+            except (ImageTooLarge, InvalidImage, UnsupportedImageType):
+                return None
+
+    def _arrived(self, image: Image) -> Image | None:
+        """The finished image, made of what the client has sent; None where that did not come in time."""
+        assert image.expires_at is not None
+        with Spool(max_bytes=self._max_bytes) as spool:
+            stored_at = self._storage.fetch(image.object_key, spool)
+            # What counts is when it arrived, not when somebody came to look.
+            if stored_at is None or stored_at > image.expires_at:
+                return None
+            if spool.size != image.file_size:
+                raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
+            if image.sha256 is not None and spool.sha256.hex() != image.sha256:
+                raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
+            facts = self._inspector.inspect(spool.buffer())
+            if image.object_key == final_key(image):  # and stays as it is, also if STRIP_METADATA was set since
+                return _finished(image, facts, spool, captured_at=facts.captured_at)
+            with self._inspector.stripped(spool, facts) as kept:
+                uploaded = _finished(image, facts, kept, captured_at=facts.captured_at)
+                self._storage.put_if_absent(uploaded, kept)
+                return uploaded
+
+
+def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: str | None) -> Image:
+    return dataclasses.replace(
+        image,
+        object_key=final_key(image),
+        file_size=stored.size,
+        sha256=stored.sha256.hex(),
+        status=Status.UPLOADED,
+        expires_at=None,
+        **facts.stored() | {"captured_at": captured_at},
+    )
