@@ -108,6 +108,8 @@ class Limits:
     """Of a whole request, where a gateway in front of the service limits it."""
     max_list_limit: int
     upload_routes: tuple[str, ...]
+    changes_files: bool
+    """Whether it removes metadata from files, so that their SHA-256 becomes another."""
 
     @classmethod
     def from_json(cls, shown: Json) -> Self:
@@ -117,6 +119,7 @@ class Limits:
             max_request_bytes=shown.get("max_request_bytes"),
             max_list_limit=shown["max_list_limit"],
             upload_routes=tuple(shown["upload_routes"]),
+            changes_files=shown.get("strip_metadata", "none") != "none",
         )
 
 

@@ -149,3 +149,29 @@ def test_an_export_cannot_make_an_import_read_other_files(
         result = other("import", directory)
         assert (result.exit_code, "lies outside of the export" in result.stderr) == (2, True)
     assert other.shown("list") == []
+
+
+def test_a_server_that_removes_metadata_from_files_takes_a_library_too(
+    server: RunningService, command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(with_comment(picture()))
+    with ImageClient(command.server, user_id=command.user) as client:
+        client.upload(path, title="Turned")
+    assert command("export", tmp_path / "export").exit_code == 0
+    endpoint = {"AWS_ENDPOINT_URL": server.endpoint_url, "STRIP_METADATA": "all"}
+    stripping = RunningService(tmp_path / "stripping", **endpoint).start()
+    try:
+        there = Command(stripping.url, command.user, tmp_path / "home")
+        imported = there("import", tmp_path / "export")
+        assert (imported.exit_code, imported.stderr) == (0, "1 imported.\n")
+        (image,) = there.shown("list")
+        assert (image["title"], image["sha256"] != exported(tmp_path / "export")[0]["sha256"]) == ("Turned", True)
+    finally:
+        stripping.stop()
+
+
+def with_comment(jpeg: bytes) -> bytes:
+    """The file with a comment in it (ITU-T T.81, B.2.4.5), such as programs leave."""
+    comment = b"made by a test"
+    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]

@@ -1,6 +1,5 @@
 """The README's examples are run as they stand."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -41,21 +40,3 @@ def test_an_example_works(server: RunningService, user: str, tmp_path: Path, exa
 
 def test_every_route_has_an_example() -> None:
     assert len(EXAMPLES) == 23
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
-def test_the_direct_upload_works(server: RunningService, user: str, tmp_path: Path) -> None:
-    section = (ROOT / "README.md").read_text().partition("## Direct upload")[2]
-    script = section.partition("```sh\n")[2].partition("```")[0].replace("curl ", "curl -sS --fail ")
-    (tmp_path / "photo.jpg").write_bytes(picture())
-    environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "API": f"{server.url}/api/v1",
-        "ME": f"X-User-ID: {user}",
-    }
-    done = subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert (answer["status"], answer["title"]) == ("UPLOADED", "Beach")
-    with server.client(user) as api:
-        assert api.get(f"{IMAGES}/{answer['image_id']}").content == picture()
