@@ -37,6 +37,8 @@ def configure(level: str) -> None:
     """Send everything of the service at `level` and above to standard error; libraries speak from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
+    # Who wrote a line is in its request's id; what nobody reads is not asked for (Logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("app").setLevel(level)
     audit_trail.setLevel(logging.INFO)

@@ -217,16 +217,19 @@ class ImageFilter:
         )
 
     def _accepts_texts(self, image: Image) -> bool:
-        title = None if image.title is None else normalised_title(image.title)
         return (
-            (self.title is None or title == normalised_title(self.title))
-            and (
-                self.title_prefix is None
-                or (title is not None and title.startswith(normalised_title(self.title_prefix)))
-            )
+            ((self.title is None and self.title_prefix is None) or self._accepts_title(image.title))
             and _occurs(self.title_contains, image.title)
             and _occurs(self.filename, image.filename)
             and _occurs(self.location, image.location)
+        )
+
+    def _accepts_title(self, title: str | None) -> bool:
+        if title is None:
+            return False
+        title = normalised_title(title)
+        return (self.title is None or title == normalised_title(self.title)) and (
+            self.title_prefix is None or title.startswith(normalised_title(self.title_prefix))
         )
 
     def _accepts_tags(self, image: Image) -> bool:

@@ -78,6 +78,13 @@ class Settings(BaseModel):
     port: Annotated[Port, Field(description="port to listen on")] = 5000
     web_workers: Annotated[Count, Field(description="gunicorn worker processes")] = 2
     web_threads: Annotated[Count, Field(description="threads in each worker process")] = 8
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=16,
+            description="the bearer token that reads /metrics; empty: none, and /metrics only if STAGE=local",
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
     ] = "INFO"
@@ -171,6 +178,9 @@ class Settings(BaseModel):
         SecretStr | None, Field(description="as above; never use real credentials with an emulator")
     ] = None
     aws_session_token: Annotated[SecretStr | None, Field(description="with temporary credentials only")] = None
+    fast_aws: Annotated[
+        bool, Field(description="make the hot calls of S3 and DynamoDB without boto3 (docs/adr/0018-fast-clients.md)")
+    ] = True
     s3_bucket: Annotated[
         str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="bucket of the images")
     ] = "images"
@@ -332,6 +342,10 @@ class Settings(BaseModel):
             max_metadata_bytes=self.max_image_metadata_bytes,
             max_decode_bytes=self.max_image_decode_bytes,
         )
+
+    @property
+    def shows_metrics(self) -> bool:
+        return self.metrics_token is not None or self.stage == LOCAL_STAGE
 
     @property
     def keeps_records(self) -> bool:

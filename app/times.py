@@ -18,7 +18,14 @@ def utc_now() -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678901Z`: always UTC, always microseconds, so that text sorts as time."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def from_rfc3339(text: str) -> datetime:
+    """The moment that `rfc3339` has written; what others write is for `parsed_timestamp`."""
+    return datetime.fromisoformat(text)
 
 
 def parsed_timestamp(text: str) -> datetime:

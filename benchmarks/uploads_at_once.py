@@ -10,8 +10,11 @@ gunicorn process (VmHWM, Linux).
 import hashlib
 import re
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -49,8 +52,9 @@ def _measure(service: RunningService, uploads: int, clients: int, size: int) -> 
             answer.raise_for_status()
             return answer.json()["image_id"], hashlib.sha256(data).hexdigest()
 
+        idle = gunicorn_memory(service, "RssAnon")
         started = time.perf_counter()
-        with ThreadPoolExecutor(clients) as pool:
+        with _watching_memory(service) as own, ThreadPoolExecutor(clients) as pool:
             sent = dict(pool.map(upload, range(uploads)))
         seconds = time.perf_counter() - started
         listed = _all_ids(api)
@@ -64,8 +68,30 @@ def _measure(service: RunningService, uploads: int, clients: int, size: int) -> 
         f"{uploads} uploads of {size} bytes from {clients} clients: {uploads / seconds:.0f}/s, "
         f"{len(lost)} lost, {len(changed)} changed"
     )
-    for pid, peak in _peak_memory(service):
-        click.echo(f"  gunicorn process {pid}: peak {peak // 1024} MB")
+    peak = gunicorn_memory(service, "VmHWM")
+    click.echo(
+        f"  gunicorn's processes in all: {idle // 1024} MB of their own when idle, {max(own) // 1024} MB at most; "
+        f"with the files that they have mapped, and what they share counted for each, {peak // 1024} MB"
+    )
+
+
+@contextmanager
+def _watching_memory(service: RunningService) -> Iterator[list[int]]:
+    """What the processes have of their own (RssAnon), every 50 ms."""
+    seen: list[int] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            seen.append(gunicorn_memory(service, "RssAnon"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _all_ids(api: httpx.Client) -> set[str]:
@@ -78,19 +104,19 @@ def _all_ids(api: httpx.Client) -> set[str]:
             return found
 
 
-def _peak_memory(service: RunningService) -> list[tuple[int, int]]:
-    """Process id and peak resident memory in kB of gunicorn's processes below the service."""
+def gunicorn_memory(service: RunningService, kind: str) -> int:
+    """Resident memory in kB of gunicorn's processes below the service: VmRSS, RssAnon, or VmHWM, the peak (proc(5))."""
     assert service.process is not None
-    peaks = []
+    total = 0
     pending = [service.process.pid]
     while pending:
         pid = pending.pop()
         pending += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text():
-            match = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+            match = re.search(rf"{kind}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
             assert match is not None
-            peaks.append((pid, int(match[1])))
-    return sorted(peaks)
+            total += int(match[1])
+    return total
 
 
 if __name__ == "__main__":

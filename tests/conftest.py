@@ -61,6 +61,7 @@ def test_settings(**changes: object) -> Settings:
         "secret_key": "k" * 32,
         "aws_access_key_id": "testing",
         "aws_secret_access_key": "testing",
+        "fast_aws": False,  # moto stands in for what is under boto3
     }
     return Settings.model_validate(defaults | changes)
 

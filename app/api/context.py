@@ -20,6 +20,8 @@ class Context:
     models: RequestModels
     identity: Identity
     rates: RateLimits
+    default_spec_name: str
+    """Of the variant that `thumbnail_url` leads to."""
 
 
 def context() -> Context:

@@ -1,6 +1,12 @@
 """What every answer tells browsers and caches: by default that nothing is allowed."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from flask import Request, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # A view may say otherwise of its own answer; what is here is for all that say nothing.
 _DEFAULTS = {
@@ -23,9 +29,22 @@ _SHOWN = (
 _PREFLIGHT_SECONDS = "600"
 
 
-def harden(response: Response) -> None:
-    for name, value in _DEFAULTS.items():
-        response.headers.setdefault(name, value)
+class Hardened:
+    """The application, with these headers where its answers have no others of the same names.
+
+    Outside of Flask, where they are a list that costs little to extend.
+    """
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            said = {name.lower() for name, _ in headers}
+            missing = [header for header in _DEFAULTS.items() if header[0].lower() not in said]
+            return start_response(status, headers + missing, *error)
+
+        return self._application(environ, start)
 
 
 def share(request: Request, response: Response, origins: tuple[str, ...]) -> None:

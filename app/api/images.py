@@ -15,7 +15,7 @@ from app.api.downloads import image_response
 from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import TAGS, Model, parse, query_values
-from app.api.presenting import image_resource, json_response, version_etag
+from app.api.presenting import image_resource, json_response, plan, version_etag
 from app.api.request_models import BatchDelete, DownloadQuery, MetadataQuery, NoQuery
 from app.api.response_models import (
     Base64Download,
@@ -24,7 +24,6 @@ from app.api.response_models import (
     Deleted,
     ImageList,
     ImageResource,
-    Plan,
 )
 from app.models import Image
 
@@ -98,14 +97,14 @@ def list_images() -> Response:
     if query.user_id is not None and query.user_id != caller():
         raise errors.NotOwner("You can list your own images only.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
-    response = json_response(
-        ImageList(
-            images=[image_resource(image, with_srcset=query.srcset) for image in page.images],
-            count=len(page.images),
-            next_cursor=page.next_cursor,
-            plan=Plan.of(page.cost) if query.explain else None,
-        )
-    )
+    shown: ImageList = {
+        "images": [image_resource(image, with_srcset=query.srcset) for image in page.images],
+        "count": len(page.images),
+        "next_cursor": page.next_cursor,
+    }
+    if query.explain:
+        shown["plan"] = plan(page.cost)
+    response = json_response(shown)
     if page.next_cursor is not None:
         parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
         following = urlencode([*parameters, ("cursor", page.next_cursor)])

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from flask import Flask
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
 from app import errors
@@ -49,7 +48,7 @@ class _Document:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._context: Context = app.extensions[EXTENSION]
-        self._models: dict[type[BaseModel], Mode] = {}
+        self._models: dict[type, Mode] = {}
         self._of_one_image: Sequence[tuple[Rule, str]] = ()
 
     def build(self) -> Json:
@@ -65,7 +64,10 @@ class _Document:
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
             paths.setdefault(path, {}).update(self._path(rule, contract))
         self._reference(Problem, "serialization")
-        _, schemas = models_json_schema(list(self._models.items()), ref_template="#/components/schemas/{model}")
+        adapters: list[tuple[type, Mode, TypeAdapter[Any]]] = [
+            (model, mode, TypeAdapter(model)) for model, mode in self._models.items()
+        ]
+        _, schemas = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
         definitions = schemas["$defs"]
         definitions[_UPLOAD_FORM] = _upload_form(definitions["UploadFields"])
         return {
@@ -111,11 +113,11 @@ class _Document:
             described["security"] = [{"user": []}]
         return described
 
-    def _model(self, model: str | type[BaseModel]) -> type[BaseModel]:
-        found: type[BaseModel] = getattr(self._context.models, model) if isinstance(model, str) else model
+    def _model(self, model: str | type) -> type:
+        found: type = getattr(self._context.models, model) if isinstance(model, str) else model
         return found
 
-    def _reference(self, model: str | type[BaseModel], mode: Mode) -> Json:
+    def _reference(self, model: str | type, mode: Mode) -> Json:
         found = self._model(model)
         self._models[found] = mode
         return {"$ref": f"#/components/schemas/{found.__name__}"}
@@ -123,7 +125,7 @@ class _Document:
     def _query_parameters(self, contract: Operation) -> Iterator[Json]:
         if contract.query is None:
             return
-        described = self._model(contract.query).model_json_schema()
+        described = TypeAdapter(self._model(contract.query)).json_schema()
         required = described.get("required", ())
         for name, schema in described["properties"].items():
             plain = _without_null(schema)

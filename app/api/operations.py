@@ -16,7 +16,8 @@ class Answer:
     """One successful answer: JSON of a model, an image's bytes, either of them, or nothing."""
 
     description: str
-    model: type[BaseModel] | None = None
+    model: type | None = None
+    """A pydantic model, or a TypedDict."""
     is_json: bool = False
     """Whether it is JSON that no model describes."""
     image: bool = False

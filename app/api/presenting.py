@@ -1,44 +1,104 @@
 """Answers as JSON."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
+import orjson
 from flask import Response
 from pydantic import BaseModel
 
 from app.api.context import Context, context
-from app.api.response_models import ImageResource
-from app.models import Image, Status
-from app.variant_specs import VariantSpec, default_spec
+from app.api.response_models import ImageResource, Plan, UploadRequest
+from app.models import Image, QueryCost, Status
+from app.services.presign import PresignedUpload
+from app.times import rfc3339
+from app.variant_specs import VariantSpec
 
 LINKS = "/api/v1/thumbnails"
 """Where links to variants lead."""
 
 
-def json_response(model: BaseModel, status: int = 200) -> Response:
+def json_response(model: BaseModel | Mapping[str, object], status: int = 200) -> Response:
     """The model as JSON. What is told to one caller is not for anyone's cache."""
-    response = Response(model.model_dump_json(), status, mimetype="application/json")
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    body = model.model_dump_json() if isinstance(model, BaseModel) else orjson.dumps(model)
+    return Response(body, status, {"Cache-Control": "private, no-store"}, content_type="application/json")
 
 
 def image_resource(image: Image, *, with_srcset: bool = False) -> ImageResource:
     """The image as its owner sees it, with URLs of its bytes and its variants once there are any."""
-    if image.status is not Status.UPLOADED:
-        return ImageResource.of(image)
-    scope = context()
-    now = scope.services.clock()
-    return ImageResource.of(
-        image,
-        download=scope.services.storage.download_url(image, now),
-        thumbnail_url=_variant_url(scope, image, default_spec(scope.settings.variant_sizes), now),
-        srcset=_srcset(scope, image, now) if with_srcset else None,
-    )
+    resource = _without_urls(image)
+    if image.status is Status.UPLOADED:
+        scope = context()
+        now = scope.services.clock()
+        url, expires_at = scope.services.storage.download_url(image, now)
+        resource["sha256"] = image.sha256
+        resource["download_url"] = url
+        resource["url_expires_at"] = rfc3339(expires_at)
+        resource["thumbnail_url"] = _variant_url(scope, image, scope.default_spec_name, now)
+        if with_srcset:
+            resource["srcset"] = _srcset(scope, image, now)
+    return resource
 
 
-def _variant_url(scope: Context, image: Image, spec: VariantSpec, now: datetime) -> str:
+def _without_urls(image: Image) -> ImageResource:
+    """What is shown while there are no bytes to give."""
+    assert image.status is not Status.DELETING  # nobody is shown those
+    resource: ImageResource = {
+        "image_id": image.image_id,
+        "user_id": image.user_id,
+        "filename": image.filename,
+        "title": image.title,
+        "description": image.description,
+        "location": image.location,
+        "tags": list(image.tags),
+        "content_type": image.content_type,
+        "file_size": image.file_size,
+        "width": image.width,
+        "height": image.height,
+        "frames": image.frames,
+        "has_alpha": image.has_alpha,
+        "dominant_color": image.dominant_color,
+        "placeholder": image.placeholder,
+        "captured_at": image.captured_at,
+        "sha256": None,
+        "status": image.status,
+        "created_at": rfc3339(image.created_at),
+        "updated_at": rfc3339(image.updated_at),
+        "version": image.version,
+        "download_url": None,
+        "url_expires_at": None,
+        "thumbnail_url": None,
+    }
+    if image.rejection is not None:
+        resource["rejection"] = {"code": image.rejection.code, "detail": image.rejection.detail}
+    return resource
+
+
+def upload_request(upload: PresignedUpload) -> UploadRequest:
+    return {
+        "method": upload.method,
+        "url": upload.url,
+        "headers": dict(upload.headers),
+        "fields": dict(upload.fields),
+        "expires_at": rfc3339(upload.expires_at),
+    }
+
+
+def plan(cost: QueryCost) -> Plan:
+    return {
+        "index": cost.index,
+        "lists": list(cost.lists),
+        "rows_read": cost.rows_read,
+        "postings_read": cost.postings_read,
+        "read_units": cost.read_units,
+        "requests": cost.requests,
+    }
+
+
+def _variant_url(scope: Context, image: Image, spec_name: str, now: datetime) -> str:
     """A signed link to a variant of a finished image: a path from the root, or below PUBLIC_URL."""
     assert image.sha256 is not None  # every finished image has one
-    link = scope.services.links.sign(image.image_id, image.sha256, spec.name, now)
+    link = scope.services.links.sign(image.image_id, image.sha256, spec_name, now)
     return (
         f"{scope.settings.public_url or ''}{LINKS}/{link.image_id}/{link.spec_name}"
         f"?v={link.version}&expires={link.expires}&signature={link.signature}"
@@ -50,7 +110,7 @@ def _srcset(scope: Context, image: Image, now: datetime) -> str:
     assert image.width is not None  # as above
     entries: list[str] = []
     for width in scope.settings.variant_sizes:
-        url = _variant_url(scope, image, VariantSpec(width=width), now)
+        url = _variant_url(scope, image, VariantSpec(width=width).name, now)
         entries.append(f"{url} {min(width, image.width)}w")
         if width >= image.width:
             break

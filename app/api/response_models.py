@@ -3,14 +3,12 @@
 A model names all that is shown, so nothing else can leak.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
 
-from app.models import ContentType, DeleteOutcome, Image, PublicStatus, QueryCost, Status, StripMetadata, UploadMethod
-from app.services.presign import PresignedUpload
-from app.times import rfc3339
+from app.models import ContentType, DeleteOutcome, PublicStatus, StripMetadata, UploadMethod
 from app.variant_specs import VariantFormat
 
 
@@ -20,14 +18,18 @@ class Response(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Reason(Response):
+# What is shown of images are dictionaries: to make models of a page's hundred, and JSON of those, takes
+# longer than all else that a list does.
+
+
+class Reason(TypedDict):
     """Why an image was not accepted: the code and the words that the API would have refused it with."""
 
     code: str
     detail: str
 
 
-class ImageResource(Response):
+class ImageResource(TypedDict):
     """An image as its owner sees it."""
 
     image_id: str
@@ -66,59 +68,11 @@ class ImageResource(Response):
             "a path from this service's root, unless PUBLIC_URL is set"
         ),
     ]
-    srcset: Annotated[
-        str | None,
-        Field(description="only with srcset=true: the sizes there are", exclude_if=lambda srcset: srcset is None),
-    ] = None
-    rejection: Annotated[
-        Reason | None, Field(description="only where the status is REJECTED", exclude_if=lambda reason: reason is None)
-    ] = None
-
-    @classmethod
-    def of(
-        cls,
-        image: Image,
-        *,
-        download: tuple[str, datetime] | None = None,
-        thumbnail_url: str | None = None,
-        srcset: str | None = None,
-    ) -> "ImageResource":
-        """`download` is the presigned URL and when it expires; there are no URLs while there are no bytes to give."""
-        assert image.status is not Status.DELETING  # nobody is shown those
-        uploaded = image.status is Status.UPLOADED
-        url, expires_at = download or (None, None)
-        # Built from our own values, so not validated again: a list shows a hundred of them.
-        return cls.model_construct(
-            image_id=image.image_id,
-            user_id=image.user_id,
-            filename=image.filename,
-            title=image.title,
-            description=image.description,
-            location=image.location,
-            tags=list(image.tags),
-            content_type=image.content_type,
-            file_size=image.file_size,
-            width=image.width,
-            height=image.height,
-            frames=image.frames,
-            has_alpha=image.has_alpha,
-            dominant_color=image.dominant_color,
-            placeholder=image.placeholder,
-            captured_at=image.captured_at,
-            sha256=image.sha256 if uploaded else None,
-            status=image.status,
-            created_at=rfc3339(image.created_at),
-            updated_at=rfc3339(image.updated_at),
-            version=image.version,
-            download_url=url,
-            url_expires_at=rfc3339(expires_at) if expires_at else None,
-            thumbnail_url=thumbnail_url,
-            srcset=srcset,
-            rejection=Reason(code=image.rejection.code, detail=image.rejection.detail) if image.rejection else None,
-        )
+    srcset: NotRequired[Annotated[str, Field(description="only with srcset=true: the sizes there are")]]
+    rejection: NotRequired[Annotated[Reason, Field(description="only where the status is REJECTED")]]
 
 
-class Plan(Response):
+class Plan(TypedDict):
     """How a list was found, and what it cost."""
 
     index: Annotated[str, Field(description="the index that was read, or postings")]
@@ -128,19 +82,8 @@ class Plan(Response):
     read_units: Annotated[float, Field(description="of DynamoDB, as it counted them")]
     requests: Annotated[int, Field(description="to DynamoDB")]
 
-    @classmethod
-    def of(cls, cost: QueryCost) -> "Plan":
-        return cls(
-            index=cost.index,
-            lists=list(cost.lists),
-            rows_read=cost.rows_read,
-            postings_read=cost.postings_read,
-            read_units=cost.read_units,
-            requests=cost.requests,
-        )
 
-
-class UploadRequest(Response):
+class UploadRequest(TypedDict):
     """The request that uploads the image: Uppy's `getUploadParameters` may return it as it is."""
 
     method: UploadMethod
@@ -149,31 +92,21 @@ class UploadRequest(Response):
     fields: Annotated[dict[str, str], Field(description="of a form (POST), before the file")]
     expires_at: str
 
-    @classmethod
-    def of(cls, upload: PresignedUpload) -> "UploadRequest":
-        return cls(
-            method=upload.method,
-            url=upload.url,
-            headers=dict(upload.headers),
-            fields=dict(upload.fields),
-            expires_at=rfc3339(upload.expires_at),
-        )
 
-
-class IssuedUpload(Response):
+class IssuedUpload(TypedDict):
     """The image as announced, and how to upload it."""
 
     image: ImageResource
     upload: UploadRequest
 
 
-class ImageList(Response):
+class ImageList(TypedDict):
+    """A page of a list."""
+
     images: list[ImageResource]
     count: Annotated[int, Field(description="images on this page")]
     next_cursor: str | None
-    plan: Annotated[Plan | None, Field(description="only with explain=true", exclude_if=lambda plan: plan is None)] = (
-        None
-    )
+    plan: NotRequired[Annotated[Plan, Field(description="only with explain=true")]]
 
 
 class Tags(Response):

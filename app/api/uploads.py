@@ -9,9 +9,9 @@ from app.api.context import context
 from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import parse, query_values
-from app.api.presenting import image_resource, json_response, version_etag
+from app.api.presenting import image_resource, json_response, upload_request, version_etag
 from app.api.request_models import NoQuery
-from app.api.response_models import Deleted, ImageResource, IssuedUpload, UploadRequest
+from app.api.response_models import Deleted, ImageResource, IssuedUpload
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/api/v1/uploads")
 blueprint.before_request(identify)
@@ -48,7 +48,7 @@ def issue() -> Response:
     wanted = parse(scope.models.upload_announcement, read_json(request))
     key = idempotency_key(request)
     image, upload = scope.services.uploads.issue(caller(), wanted.announcement(), key=key)
-    response = json_response(IssuedUpload(image=image_resource(image), upload=UploadRequest.of(upload)), 201)
+    response = json_response({"image": image_resource(image), "upload": upload_request(upload)}, 201)
     response.headers["Location"] = url_for("images.metadata", image_id=image.image_id)
     response.headers["ETag"] = version_etag(image)
     return response

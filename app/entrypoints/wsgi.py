@@ -1,5 +1,6 @@
 """For WSGI servers: `gunicorn app.entrypoints.wsgi:app`."""
 
+import gc
 import sys
 
 from app import logs
@@ -14,3 +15,7 @@ try:
 except SettingsError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(4)  # what gunicorn calls APP_LOAD_ERROR: its parent gives up instead of trying again
+
+# What is there now stays: it need not be looked at in each of the garbage collector's rounds.
+gc.collect()
+gc.freeze()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.errors import BackendUnavailable
+from app.metrics import Metrics
 from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
@@ -40,6 +41,7 @@ class Services:
     uploads: DirectUploadService
     variants: VariantService
     links: LinkSigner
+    metrics: Metrics
     clock: Clock
 
     def failing_stores(self) -> list[str]:
@@ -68,7 +70,8 @@ def build_services(
     """Wire the services; no connection is made before the first call. Raises SettingsError."""
     if settings.secret_key is None:
         raise SettingsError("SECRET_KEY: is needed (./startup.sh makes one in DATA_DIR for local use)")
-    factory = AWSClientFactory(settings)
+    metrics = Metrics()
+    factory = AWSClientFactory(settings, metrics.call_ended)
     storage = ImageStorageService(factory, settings)
     usage = UsageCounters(factory, settings, clock=clock)
     metadata = ImageMetadataService(factory, settings, usage)
@@ -87,5 +90,6 @@ def build_services(
         uploads=uploads,
         variants=VariantService(storage, metadata, inspector.budget),
         links=LinkSigner(*settings.signing_secrets, lifetime_seconds=settings.thumbnail_url_seconds),
+        metrics=metrics,
         clock=clock,
     )

@@ -2,13 +2,16 @@
 
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -19,12 +22,18 @@ from botocore.exceptions import (
     MetadataRetrievalError,
     ResponseStreamingError,
 )
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
 
 from app.errors import BackendUnavailable
+from app.services.fast import FastDynamoDB, FastS3, bucket_address
+from app.services.observed import ObserveCall, nobody, observed
+from app.services.wire import Connections
 from app.settings import Settings
+from app.times import utc_now
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
+    from botocore.credentials import Credentials, ReadOnlyCredentials
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 # below 10 s, so that a store which stopped answering becomes a 503 while the client still waits.
 _CONNECT_SECONDS = 1
 _BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
+_FAST = frozenset({"s3", "dynamodb"})
 _RECEIVING_BUDGET = (1, 25)  # SQS lets a request for messages wait for up to 20 s, and nobody waits for the answer
 
 _UNREACHABLE = (
@@ -69,11 +79,15 @@ class AWSClientFactory:
     pool must not be shared between processes: hence the lock, and the process id in the key.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observe: ObserveCall = nobody) -> None:
+        """`observe` is told of each call of S3, DynamoDB and SQS."""
         self._settings = settings
+        self._observe = observe
         self._lock = threading.Lock()
         self._clients: dict[tuple[int, str, tuple[int, int]], Any] = {}
+        self._botocore_session = botocore.session.Session()
         self._session: boto3.Session | None = None
+        self._credentials: Credentials | None = None
 
     def s3(self) -> "S3Client":
         client: S3Client = self._client("s3")
@@ -97,11 +111,12 @@ class AWSClientFactory:
 
         Raises RuntimeError where there are none at all.
         """
-        with self._lock:
-            credentials = self._boto3_session().get_credentials()
-        if credentials is None:
-            raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
-        frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
+        if self._credentials is None:
+            with self._lock:
+                self._credentials = self._boto3_session().get_credentials()
+            if self._credentials is None:
+                raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
+        frozen: ReadOnlyCredentials = self._credentials.get_frozen_credentials()
         return frozen
 
     def _client(self, service: str, budget: tuple[int, int] | None = None) -> Any:
@@ -133,16 +148,51 @@ class AWSClientFactory:
             response_checksum_validation="when_required",
         )
         # boto3's type stubs know a service by a literal name only; s3(), dynamodb() and sqs() give the types back.
-        return self._boto3_session().client(
+        client = self._boto3_session().client(
             service,  # type: ignore[call-overload]
             endpoint_url=self._settings.endpoint_url,
             config=config,
         )
+        observed(client, service, self._observe)
+        return self._fast(service, client, config) if self._settings.fast_aws and service in _FAST else client
+
+    def _fast(self, service: str, client: Any, config: Any) -> Any:
+        """The client with its hot calls made fast, at the address that boto3 has found for it."""
+        bucket = self._settings.s3_bucket
+        origin, prefix = client.meta.endpoint_url, ""
+        if service == "s3":
+            origin, prefix = bucket_address(origin, bucket, in_path=self._settings.endpoint_url is not None)
+        if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # only boto3 knows proxies
+            return client
+        shared: Any = {
+            "connections": Connections(
+                origin,
+                connect_seconds=config.connect_timeout,
+                read_seconds=config.read_timeout,
+                kept=config.max_pool_connections,
+                tls=self._tls() if origin.startswith("https://") else None,
+            ),
+            "region": self._settings.aws_region,
+            "credentials": self.credentials,
+            "clock": utc_now,
+            "observe": self._observe,
+        }
+        return (
+            FastS3(client, bucket=bucket, prefix=prefix, **shared)
+            if service == "s3"
+            else FastDynamoDB(client, **shared)
+        )
+
+    def _tls(self) -> ssl.SSLContext:
+        """Certificates are checked against the same authorities as by boto3."""
+        authorities = self._botocore_session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
+        return ssl.create_default_context(cafile=authorities)
 
     def _boto3_session(self) -> boto3.Session:
         if self._session is None:
             key, secret, token = self._settings.credentials or (None, None, None)
             self._session = boto3.Session(
+                botocore_session=self._botocore_session,
                 region_name=self._settings.aws_region,
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,

@@ -49,6 +49,6 @@ class LinkSigner:
             raise InvalidLink("The link has expired. Take the one that the image has now.")
 
 
-def _signature(key: bytes, *parts: object) -> str:
-    mac = hmac.digest(key, "\0".join(map(str, parts)).encode(), "sha256")[:_MAC_BYTES]
+def _signature(key: bytes, image_id: str, version: str, spec_name: str, expires: int) -> str:
+    mac = hmac.digest(key, f"{image_id}\0{version}\0{spec_name}\0{expires}".encode(), "sha256")[:_MAC_BYTES]
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()

@@ -15,15 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import orjson
 
 from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
+from app.services.sigv4 import ALGORITHM, signing_key
 from app.settings import Settings
 
-_ALGORITHM = "AWS4-HMAC-SHA256"
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,7 @@ class Presigner:
         `overrides` are headers that the answer shall have whatever the object says:
         `response_cache_control`, `response_content_disposition`, `response_content_type`.
         """
-        answer_with = "".join(
-            f"&{name.replace('_', '-')}={quote(value, safe='')}" for name, value in sorted(overrides.items())
-        )
+        answer_with = "".join([f"&{_quoted(name, value)}" for name, value in sorted(overrides.items())])
         return self._signed(
             "GET", key, signed_at=signed_at, expires_in_seconds=expires_in_seconds, answer_with=answer_with
         )
@@ -105,15 +106,15 @@ class Presigner:
         such as Uppy read.
         """
         credentials = self._factory.credentials()
-        time, scope = self._time_and_scope(signed_at)
+        start = _start(credentials, self._region, signed_at, expires_in_seconds)
         expires_at = signed_at + timedelta(seconds=expires_in_seconds)
         fields: dict[str, str] = {
             "key": expected.key,
             "Content-Type": expected.content_type,
             "success_action_status": "201",
-            "x-amz-algorithm": _ALGORITHM,
-            "x-amz-credential": f"{credentials.access_key}/{scope}",
-            "x-amz-date": time,
+            "x-amz-algorithm": ALGORITHM,
+            "x-amz-credential": start.credential,
+            "x-amz-date": start.time,
         }
         if credentials.token:
             fields["x-amz-security-token"] = credentials.token
@@ -127,7 +128,7 @@ class Presigner:
         document = {"expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"), "conditions": conditions}
         policy = base64.b64encode(orjson.dumps(document)).decode()
         fields["policy"] = policy
-        fields["x-amz-signature"] = self._signature(credentials.secret_key, time, policy)
+        fields["x-amz-signature"] = _signature(start.key, policy)
         url = f"{self._origin}{self._prefix or '/'}"
         return PresignedUpload(method=UploadMethod.POST, url=url, headers={}, fields=fields, expires_at=expires_at)
 
@@ -142,35 +143,51 @@ class Presigner:
         answer_with: str = "",
     ) -> str:
         """The URL of a request that is only good with these headers. `answer_with` sorts behind all X-Amz-*."""
-        credentials = self._factory.credentials()
-        time, scope = self._time_and_scope(signed_at)
+        start = _start(self._factory.credentials(), self._region, signed_at, expires_in_seconds)
         path = self._prefix + "/" + quote(key, safe="/~")
-        lines = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
-        names = ";".join(line.partition(":")[0] for line in lines)
-        query = (
-            f"X-Amz-Algorithm={_ALGORITHM}"
-            f"&X-Amz-Credential={quote(f'{credentials.access_key}/{scope}', safe='')}"
-            f"&X-Amz-Date={time}&X-Amz-Expires={expires_in_seconds}"
-        )
-        if credentials.token:
-            query += f"&X-Amz-Security-Token={quote(credentials.token, safe='')}"
-        query += f"&X-Amz-SignedHeaders={quote(names, safe='')}{answer_with}"
-        request = "\n".join((method, path, query, *lines, "", names, "UNSIGNED-PAYLOAD"))
-        text = f"{_ALGORITHM}\n{time}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        return f"{self._origin}{path}?{query}&X-Amz-Signature={self._signature(credentials.secret_key, time, text)}"
-
-    def _time_and_scope(self, signed_at: datetime) -> tuple[str, str]:
-        time = signed_at.strftime("%Y%m%dT%H%M%SZ")
-        return time, f"{time[:8]}/{self._region}/s3/aws4_request"
-
-    def _signature(self, secret: str | None, time: str, text: str) -> str:
-        assert secret is not None  # the type stubs allow for it
-        return hmac.digest(_signing_key(secret, time[:8], self._region), text.encode(), "sha256").hex()
+        lines, names = f"host:{self._host}\n", "host"
+        if headers:
+            sent = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
+            lines, names = "\n".join([*sent, ""]), ";".join(line.partition(":")[0] for line in sent)
+        query = f"{start.query}&{_quoted('X-Amz-SignedHeaders', names)}{answer_with}"
+        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
+        text = start.text + hashlib.sha256(request.encode()).hexdigest()
+        return f"{self._origin}{path}?{query}&X-Amz-Signature={_signature(start.key, text)}"
 
 
-@functools.lru_cache(maxsize=8)
-def _signing_key(secret: str, day: str, region: str) -> bytes:
-    key = b"AWS4" + secret.encode()
-    for part in (day, region, "s3", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What all signatures of one moment have in common: the key, and how the query and the signed text begin."""
+
+    key: bytes
+    time: str
+    credential: str
+    query: str
+    text: str
+
+
+@functools.lru_cache(maxsize=16)
+def _start(credentials: "ReadOnlyCredentials", region: str, signed_at: datetime, expires_in_seconds: int) -> _Start:
+    """Kept, since a page has a hundred URLs of one moment, and as many pages again have the same."""
+    time = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{time[:8]}/{region}/s3/aws4_request"
+    credential = f"{credentials.access_key}/{scope}"
+    query = (
+        f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quote(credential, safe='')}"
+        f"&X-Amz-Date={time}&X-Amz-Expires={expires_in_seconds}"
+    )
+    if credentials.token:
+        query += f"&X-Amz-Security-Token={quote(credentials.token, safe='')}"
+    assert credentials.secret_key is not None  # the type stubs allow for it
+    key = signing_key(credentials.secret_key, time[:8], region, "s3")
+    return _Start(key, time, credential, query, f"{ALGORITHM}\n{time}\n{scope}\n")
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted(name: str, value: str) -> str:
+    """A parameter as it stands in a query string. Kept, since most are the same in all URLs."""
+    return f"{name.replace('_', '-')}={quote(value, safe='')}"
+
+
+def _signature(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256").hex()
