@@ -16,7 +16,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
+from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, NoMoreData
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -199,7 +199,10 @@ class HeadParser(RequestParser):
         bytes_left = self._max_bytes - self.unreader.buf.getbuffer().nbytes
         self.unreader.sock = _Limited(connection, time.monotonic() + self._seconds, bytes_left)
         try:
-            return super().__next__()
+            request = super().__next__()
+            if request.version >= (1, 1) and "HOST" not in dict(request.headers):
+                raise InvalidHeader("Host is missing")  # RFC 9112 section 3.2
+            return request
         except TimeoutError as error:
             _hang_up(connection)
             raise NoMoreData from error
