@@ -24,6 +24,7 @@ from app.api.parsing import TAGS, parse, query_values, single_values
 from app.api.request_models import NoQuery, RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
+from app.spending import spending_on
 from app.spool import Spool
 
 if TYPE_CHECKING:
@@ -230,7 +231,8 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     while announced is None or received < announced:
         wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
         try:
-            piece = stream.read(wanted)
+            with spending_on("receiving"):
+                piece = stream.read(wanted)
         except Exception as error:  # servers raise types of their own for bad chunks and lost connections
             raise IncompleteBody from error
         if not piece:

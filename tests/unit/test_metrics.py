@@ -57,7 +57,7 @@ def calls(request: pytest.FixtureRequest) -> str:
         answer(body=b"{}"), answer("400 Bad", b'{"__type": "NoSuchTable"}'), *[LastWords()] * 3
     ) as aws:
         settings = test_settings(aws_endpoint_url=aws.url, fast_aws=request.param)
-        dynamodb = AWSClientFactory(settings, metrics.call_ended).dynamodb()
+        dynamodb = AWSClientFactory(settings, lambda call: metrics.call_ended(*call)).dynamodb()
         for _ in range(3):
             try:
                 dynamodb.get_item(TableName="images", Key={})
