@@ -17,6 +17,7 @@ from app.services.queue import UploadQueue
 from app.services.readiness import Readiness
 from app.services.storage import ImageStorageService
 from app.services.uploads import DirectUploadService
+from app.services.usage import UsageCounters
 from app.services.variants import VariantService
 from app.settings import Settings, SettingsError
 from app.spending import spend
@@ -29,6 +30,7 @@ class Services:
 
     storage: ImageStorageService
     metadata: ImageMetadataService
+    usage: UsageCounters
     queue: UploadQueue
     inspector: Inspector
     images: ImageService
@@ -57,7 +59,8 @@ def build_services(
 
     factory = AWSClientFactory(settings, note)
     storage = ImageStorageService(factory, settings)
-    metadata = ImageMetadataService(factory, settings)
+    usage = UsageCounters(factory, settings, clock=clock)
+    metadata = ImageMetadataService(factory, settings, usage)
     cursors = CursorSigner(*settings.signing_secrets)
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
     queue = UploadQueue(factory, settings)
@@ -69,6 +72,7 @@ def build_services(
     return Services(
         storage=storage,
         metadata=metadata,
+        usage=usage,
         queue=queue,
         inspector=inspector,
         images=images,
