@@ -53,7 +53,7 @@ def image_response(
 
 def _bytes_response(image: Image, images: ImageService, byte_range: tuple[int, int] | None) -> Response:
     stream = images.open(image, byte_range)
-    response = Response(stream, status=206 if byte_range else 200, direct_passthrough=True)
+    response = Response(stream, status=206 if byte_range else 200)
     response.headers["Content-Length"] = str(stream.length)
     if byte_range:
         response.headers["Content-Range"] = f"bytes {byte_range[0]}-{byte_range[1] - 1}/{image.file_size}"

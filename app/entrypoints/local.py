@@ -295,7 +295,7 @@ def _prepare_stores(settings: Settings) -> None:
     """Make bucket, table and queue exist; in production they are the deployment's, and only looked at."""
     if settings.stage != PRODUCTION_STAGE:
         provision_stores(settings)
-    elif failing := build_services(settings).failing_stores():
+    elif failing := build_services(settings).readiness.failing_stores():
         raise StartError(f"Not ready: {', '.join(failing)}. The log above says why.")
 
 
