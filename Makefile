@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
 python := .venv/bin/python
 
-.PHONY: help run test check format requirements
+.PHONY: help run test check format requirements vulnerabilities sbom fuzz
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 run:  ## start the service and its embedded emulator
 	./startup.sh
@@ -24,6 +24,16 @@ check:  ## lint, types, import rules, container files, template
 format:  ## format the code
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
+
+vulnerabilities:  ## look for known holes in what is pinned
+	$(python) .ci/vulnerabilities.py
+
+sbom:  ## write build/sbom.json: what the service consists of
+	mkdir -p build
+	$(python) -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
+
+fuzz:  ## fuzz the service for two hours
+	$(python) -m tests.fuzz.schemathesis_run --seeds 12 --seconds 600
 
 # Needs uv (pip install uv). One resolution for all three files, so that they never disagree.
 compile := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"

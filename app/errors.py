@@ -161,6 +161,13 @@ class RateLimited(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class QuotaExceeded(ServiceError):
+    """The user has as many images, or as many bytes, as one may have. Waiting does not help, deleting does."""
+
+    code = "quota_exceeded"
+    default_detail = "You have as much as you may. GET /api/v1/usage tells; delete something, then try again."
+
+
 class BackendUnavailable(ServiceError):
     """A store is down, slow or throttling; the same request may succeed a little later."""
 

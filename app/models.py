@@ -98,6 +98,25 @@ class Image:
         return self.status is Status.PENDING_UPLOAD and self.expires_at is not None and self.expires_at < now
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much a user has, or by how much that changes."""
+
+    images: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.images + other.images, self.bytes + other.bytes)
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(self.images - other.images, self.bytes - other.bytes)
+
+
+def usage_of(image: Image | None) -> Usage:
+    """What an image counts for: its announced size from its first row to its last, but nothing once it was rejected."""
+    return Usage() if image is None or image.rejection is not None else Usage(1, image.file_size)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
     """What a client says about an image that it uploads; the bytes come beside it."""

@@ -152,6 +152,12 @@ class Settings(BaseModel):
         AfterValidator(_redis_url),
         Field(description="redis://... to count together; empty: each process counts for itself"),
     ] = None
+    max_images_per_user: Annotated[
+        Count | None, Field(description="most images that a user may have; the same for every process; empty: any")
+    ] = None
+    max_bytes_per_user: Annotated[Count | None, Field(description="most bytes of all images of a user, likewise")] = (
+        None
+    )
 
     aws_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="region of bucket, table and queue")] = (
         "us-east-1"
@@ -320,6 +326,11 @@ class Settings(BaseModel):
     def max_body_bytes(self) -> int:
         """Largest file in a request: what the service takes, or less where something in front takes less."""
         return min(self.max_upload_bytes, self.max_request_bytes or self.max_upload_bytes)
+
+    @property
+    def has_quotas(self) -> bool:
+        """Whether anything limits what a user may have, so that it must be counted."""
+        return self.max_images_per_user is not None or self.max_bytes_per_user is not None
 
     @property
     def image_limits(self) -> ImageLimits:

@@ -4,9 +4,11 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 from moto import mock_aws
 
+from app.api import create_app
 from app.services import Services, build_services
 from app.services.aws import AWSClientFactory
 from app.services.provision import provision
@@ -62,6 +64,24 @@ def test_settings(**changes: object) -> Settings:
         "fast_aws": False,  # moto stands in for what is under boto3
     }
     return Settings.model_validate(defaults | changes)
+
+
+def settings_beside(server: RunningService, **changes: object) -> Settings:
+    """Settings of another process on the stores of the running service."""
+    names = ("s3_bucket", "images_table", "postings_table", "uploads_queue")
+    stores = {name: server.environment[name.upper()] for name in names} | {
+        "stage": "local",
+        "aws_endpoint_url": server.endpoint_url,
+        "aws_access_key_id": "test",
+        "aws_secret_access_key": "test",
+    }
+    return test_settings(**stores | changes)
+
+
+def client_beside(settings: Settings, user: str) -> httpx.Client:
+    """A client of an application with these settings, in this process."""
+    transport = httpx.WSGITransport(create_app(settings))
+    return httpx.Client(base_url="http://in-process", headers={"X-User-ID": user}, transport=transport)
 
 
 test_settings.__test__ = False  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from functools import partial
 from flask import Flask, Response, g, request
 
 from app import logs
-from app.api import docs, health, images, metrics, problems, rates, tags, thumbnails, uploads
+from app.api import docs, health, images, metrics, problems, rates, tags, thumbnails, uploads, usage
 from app.api.auth import standings
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context, context
@@ -50,7 +50,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.before_request(_begin)
     app.after_request(_finish)
     problems.register(app)
-    for part in (images, thumbnails, tags, uploads, health, docs):
+    for part in (images, thumbnails, tags, uploads, usage, health, docs):
         app.register_blueprint(part.blueprint)
     app.register_blueprint(thumbnails.links)
     app.register_blueprint(gallery_blueprint(settings, bucket_origin=services.storage.public_origin))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import split_tags
@@ -27,6 +28,10 @@ def blank_as_none(value: object) -> object:
 def bare_name(value: object) -> object:
     """A filename without path and control characters; browsers send what the disk has."""
     return cleaned_filename(value) if isinstance(value, str) else value
+
+
+NAMES_SOMETHING: JsonDict = {"pattern": r"[^\s./\\\x00-\x1f\x7f-\x9f][^/\\]*$"}
+"""Of a filename, for the document: something is left of it without its path, as `bare_name` decides."""
 
 
 def written_tags(value: object) -> object:
@@ -80,6 +85,13 @@ def plain_number(value: object) -> object:
     return value
 
 
+def json_number(value: object) -> object:
+    """JSON has one kind of number: 5.0 is whole too (JSON Schema Validation 2020-12, section 6.1.1), "5" is none."""
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("number", "must be a whole number")
+    return value
+
+
 def one_of(names: Collection[str]) -> Callable[[str], str]:
     """Refuses what is none of the names, and tells them."""
 
@@ -106,5 +118,11 @@ WantedTag = Annotated[WantedText, BeforeValidator(tag_cleaner(MAX_WANTED_TEXT))]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "description": "an RFC 3339 time, or a date (midnight UTC)"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"format": "date-time"}, {"format": "date"}],
+            "description": "an RFC 3339 time, or a date (midnight UTC)",
+        }
+    ),
 ]

@@ -47,7 +47,15 @@ _DOWNLOAD_HEADERS = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposit
 @operation(
     Operation(
         summary="Upload an image",
-        answers={201: Answer(description="Stored", model=ImageResource, headers=("Location", "ETag"))},
+        answers={
+            201: Answer(
+                description="Stored",
+                model=ImageResource,
+                headers=("Location", "ETag"),
+                image_id_at="/image_id",
+                leads_to=("images", "thumbnails"),
+            )
+        },
         query="upload_fields",
         uploads=True,
         creates=True,

@@ -5,7 +5,7 @@ is the frame around them.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from flask import Flask
@@ -49,13 +49,20 @@ class _Document:
         self._app = app
         self._context: Context = app.extensions[EXTENSION]
         self._models: dict[type, Mode] = {}
+        self._of_one_image: Sequence[tuple[Rule, str]] = ()
 
     def build(self) -> Json:
         paths: dict[str, Json] = {}
-        for rule, contract in routes(self._app):
-            if contract is not None:
-                path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-                paths.setdefault(path, {}).update(self._path(rule, contract))
+        described = [(rule, contract) for rule, contract in routes(self._app) if contract is not None]
+        self._of_one_image = [
+            (rule, method)
+            for rule, contract in described
+            for method in self._methods(rule, contract)
+            if rule.arguments == {"image_id"}
+        ]
+        for rule, contract in described:
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            paths.setdefault(path, {}).update(self._path(rule, contract))
         self._reference(Problem, "serialization")
         adapters: list[tuple[type, Mode, TypeAdapter[Any]]] = [
             (model, mode, TypeAdapter(model)) for model, mode in self._models.items()
@@ -79,19 +86,21 @@ class _Document:
         }
 
     def _path(self, rule: Rule, contract: Operation) -> Json:
-        return {
-            method.lower(): self._operation(rule, method, contract)
+        return {method.lower(): self._operation(rule, method, contract) for method in self._methods(rule, contract)}
+
+    def _methods(self, rule: Rule, contract: Operation) -> list[str]:
+        return [
+            method
             for method in sorted(_METHODS & (rule.methods or set()))
             # Flask answers HEAD wherever it answers GET; it is worth a word where the headers say something.
             if method != "HEAD" or any(answer.image or answer.media_types for answer in contract.answers.values())
-        }
+        ]
 
     def _operation(self, rule: Rule, method: str, contract: Operation) -> Json:
-        group, _, name = rule.endpoint.partition(".")
         described: Json = {
-            "operationId": f"{name}_{method.lower()}" + ("_alias" if rule.rule.endswith("/upload") else ""),
+            "operationId": _operation_id(rule, method),
             "summary": contract.summary,
-            "tags": [group],
+            "tags": [_group(rule)],
             "parameters": [*_path_parameters(rule), *self._query_parameters(contract), *_header_parameters(contract)],
             "responses": self._responses(method, contract),
         }
@@ -158,8 +167,11 @@ class _Document:
         if contract.identified:
             limited = (errors.RateLimited,) if self._context.rates.are_on else ()
             shared = (*_SHARED_FAILURES, self._context.identity.failure, *limited)
-        once = (errors.IdempotencyConflict, errors.RequestInProgress) if contract.creates else ()
-        return [*(KINDS[failure] for failure in (*shared, *once, *contract.failures)), INTERNAL_ERROR]
+        creating: tuple[type[errors.ServiceError], ...] = ()
+        if contract.creates:
+            counted = (errors.QuotaExceeded,) if self._context.settings.has_quotas else ()
+            creating = (errors.IdempotencyConflict, errors.RequestInProgress, *counted)
+        return [*(KINDS[failure] for failure in (*shared, *creating, *contract.failures)), INTERNAL_ERROR]
 
     def _answer(self, method: str, answer: Answer) -> Json:
         described: Json = {"description": answer.description}
@@ -175,7 +187,26 @@ class _Document:
             described["content"] = content
         if answer.headers:
             described["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
+        if answer.image_id_at is not None:
+            image_id = f"$response.body#{answer.image_id_at}"
+            described["links"] = {
+                operation_id: {"operationId": operation_id, "parameters": {"image_id": image_id}}
+                for rule, following in self._of_one_image
+                if _group(rule) in answer.leads_to
+                for operation_id in (_operation_id(rule, following),)
+            }
         return described
+
+
+def _group(rule: Rule) -> str:
+    group: str = rule.endpoint.partition(".")[0]
+    return group
+
+
+def _operation_id(rule: Rule, method: str) -> str:
+    name = rule.endpoint.partition(".")[2]
+    alias = "_alias" if rule.rule.endswith("/upload") else ""
+    return f"{name}_{method.lower()}{alias}"
 
 
 def _path_parameters(rule: Rule) -> list[Json]:

@@ -24,6 +24,10 @@ class Answer:
     media_types: Sequence[str] = ()
     """Of bytes that are no stored image."""
     headers: Sequence[str] = ()
+    image_id_at: str | None = None
+    """JSON pointer to the id of the image that was made."""
+    leads_to: Sequence[str] = ()
+    """The blueprints whose operations on one image go on from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

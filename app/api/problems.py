@@ -52,6 +52,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.RangeNotSatisfiable: 416,
     errors.InvalidImage: 422,
     errors.RateLimited: 429,
+    errors.QuotaExceeded: 429,
     errors.BackendUnavailable: 503,
     errors.Overloaded: 503,
 }

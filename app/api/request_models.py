@@ -21,12 +21,14 @@ from pydantic_core import PydanticCustomError
 from app.api.fields import (
     MAX_WANTED_TAGS,
     MAX_WANTED_TEXT,
+    NAMES_SOMETHING,
     Moment,
     WantedTag,
     WantedText,
     bare_name,
     blank_as_none,
     distinct,
+    json_number,
     one_of,
     plain_number,
     tag_cleaner,
@@ -104,7 +106,7 @@ class UploadAnnouncement(ImageEdit):
 
     filename: str
     content_type: Annotated[str, Field(description="image/jpeg, image/png, image/gif or image/webp")]
-    file_size: Annotated[int, Field(strict=True, ge=1, description="bytes")]
+    file_size: Annotated[int, Field(ge=1, lt=2**53, description="bytes"), BeforeValidator(json_number)]
     sha256: Annotated[
         str | None, Field(pattern="^[0-9A-Fa-f]{64}$", description="hexadecimal; S3 then takes no other bytes")
     ] = None
@@ -222,8 +224,8 @@ class ThumbnailQuery(Request):
     ] = "auto"
     quality: Annotated[
         int,
-        BeforeValidator(plain_number),
         Field(ge=1, le=100, description="rounded up to 50, 65, 80 or 90; PNG has none"),
+        BeforeValidator(plain_number),
     ] = 80
     preset: str | None = None
 
@@ -252,7 +254,7 @@ class LinkQuery(Request):
     """The signed part of a link."""
 
     v: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
-    expires: Annotated[int, BeforeValidator(plain_number), Field(description="seconds since 1970")]
+    expires: Annotated[int, Field(ge=0, lt=2**53, description="seconds since 1970"), BeforeValidator(plain_number)]
     signature: Annotated[str, StringConstraints(max_length=64)]
 
 
@@ -291,7 +293,7 @@ def request_models(settings: Settings) -> RequestModels:
     # Lengths and number are those of the tags as they are kept, so that what is shown can be sent back.
     tag = Annotated[
         str,
-        StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"\S"),
+        StringConstraints(min_length=1, max_length=settings.max_tag_length, pattern=r"[^\s\x1c-\x1f\x85]"),
         BeforeValidator(tag_cleaner(settings.max_tag_length)),
     ]
     several = Annotated[
@@ -311,8 +313,8 @@ def request_models(settings: Settings) -> RequestModels:
     limit: Any = (
         Annotated[
             int,
-            BeforeValidator(plain_number),
             Field(ge=1, le=settings.max_list_limit, description="entries on the page"),
+            BeforeValidator(plain_number),
         ],
         settings.default_list_limit,
     )
@@ -337,7 +339,7 @@ def request_models(settings: Settings) -> RequestModels:
             "UploadAnnouncement",
             __base__=UploadAnnouncement,
             **texts,
-            filename=(Annotated[name, BeforeValidator(bare_name)], ...),
+            filename=(Annotated[name, BeforeValidator(bare_name), Field(json_schema_extra=NAMES_SOMETHING)], ...),
         ),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
         tags_query=create_model("TagsQuery", __base__=TagsQuery, limit=limit),

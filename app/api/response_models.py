@@ -181,6 +181,15 @@ class Limits(Response):
     ]
 
 
+class UsageReport(Response):
+    """How much the caller has: images that are finished, on their way, or being deleted."""
+
+    images: int
+    bytes: Annotated[int, Field(description="as uploaded or announced; variants do not count")]
+    max_images: Annotated[int | None, Field(description="null: any number")]
+    max_bytes: int | None
+
+
 class FieldProblem(Response):
     field: str
     message: str

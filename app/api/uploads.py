@@ -23,7 +23,15 @@ _ONE_UPLOAD = (errors.NotOwner, errors.ImageNotFound, errors.UploadNotPending)
 @operation(
     Operation(
         summary="Announce an image, and get the request that uploads it straight to S3",
-        answers={201: Answer(description="Announced", model=IssuedUpload, headers=("Location", "ETag"))},
+        answers={
+            201: Answer(
+                description="Announced",
+                model=IssuedUpload,
+                headers=("Location", "ETag"),
+                image_id_at="/image/image_id",
+                leads_to=("uploads",),
+            )
+        },
         body="upload_announcement",
         creates=True,
         failures=(

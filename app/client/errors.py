@@ -73,6 +73,10 @@ class RateLimited(Refused):
     """Too many requests, for longer than the client is willing to wait."""
 
 
+class QuotaExceeded(Refused):
+    """The user has as many images, or bytes, as one may have."""
+
+
 _BY_STATUS: Mapping[int, type[Refused]] = {
     401: NotIdentified,
     403: NotAllowed,
@@ -87,6 +91,7 @@ _BY_STATUS: Mapping[int, type[Refused]] = {
 _BY_CODE: Mapping[str, type[Refused]] = {
     "idempotency_conflict": Conflict,
     "invalid_user": NotIdentified,
+    "quota_exceeded": QuotaExceeded,
     "upload_rejected": ImageRefused,
 }
 

@@ -23,7 +23,7 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8
 _PIECE_BYTES = 64 * 1024
 _PROBLEM = "application/problem+json"
-_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+_PASSING_STATUSES = frozenset({500, 502, 503, 504})
 # A body that did not arrive whole, and an earlier attempt that is still being carried out.
 _PASSING_CODES = frozenset({"incomplete_body", "request_in_progress"})
 
@@ -206,6 +206,8 @@ def problem(answer: Answer) -> ClientError:
 
 
 def _may_pass(answer: Answer) -> bool:
+    if answer.status == 429:
+        return "Retry-After" in answer.headers  # else it is a quota, and waiting does not help
     if answer.status in _PASSING_STATUSES:
         return True
     return answer.status in {400, 409} and _is_problem(answer) and answer.json().get("code") in _PASSING_CODES

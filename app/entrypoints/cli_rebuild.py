@@ -9,12 +9,15 @@ from app.services.aws import AWSClientFactory
 from app.services.join import Position
 from app.services.metadata import ImageMetadataService
 from app.services.rebuild import rebuild_postings
+from app.services.usage import UsageCounters
 from app.settings import Settings
+from app.times import utc_now
 
 
 def rebuild(settings: Settings, user_id: str | None) -> None:
     """Rebuild, from where an interrupted call for the same user left off. Raises BackendUnavailable."""
-    metadata = ImageMetadataService(AWSClientFactory(settings), settings)
+    factory = AWSClientFactory(settings)
+    metadata = ImageMetadataService(factory, settings, UsageCounters(factory, settings, clock=utc_now))
     bookmark = _Bookmark(settings.data_dir / "rebuild-postings.json", user_id)
     after = bookmark.read()
     if after is not None:

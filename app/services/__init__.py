@@ -20,6 +20,7 @@ from app.services.metadata import ImageMetadataService
 from app.services.queue import UploadQueue
 from app.services.storage import ImageStorageService
 from app.services.uploads import DirectUploadService
+from app.services.usage import UsageCounters
 from app.services.variants import VariantService
 from app.settings import Settings, SettingsError
 from app.times import Clock, utc_now
@@ -33,6 +34,7 @@ class Services:
 
     storage: ImageStorageService
     metadata: ImageMetadataService
+    usage: UsageCounters
     queue: UploadQueue
     inspector: Inspector
     images: ImageService
@@ -71,7 +73,8 @@ def build_services(
     metrics = Metrics()
     factory = AWSClientFactory(settings, metrics.call_ended)
     storage = ImageStorageService(factory, settings)
-    metadata = ImageMetadataService(factory, settings)
+    usage = UsageCounters(factory, settings, clock=clock)
+    metadata = ImageMetadataService(factory, settings, usage)
     cursors = CursorSigner(*settings.signing_secrets)
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
     inspector = Inspector(settings)
@@ -80,6 +83,7 @@ def build_services(
     return Services(
         storage=storage,
         metadata=metadata,
+        usage=usage,
         queue=UploadQueue(factory, settings),
         inspector=inspector,
         images=images,

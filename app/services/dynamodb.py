@@ -14,13 +14,14 @@ from app.services.aws import (
     error_code,
     translated,
 )
-from app.services.tables import Item
+from app.services.tables import Index, Item
 
 MAX_ACTIONS = 100
 """Of a transaction (DynamoDB API Reference, "TransactWriteItems")."""
 
 _BATCH_READS = 100  # DynamoDB API Reference, "BatchGetItem"
-_MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed, or at a row that others are at
+_MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed
+_MAX_COLLISIONS = 25  # of a transaction; all uploads of a user meet at the user's counter, and one of them gets ahead
 _FAILED_IN_TRANSACTION = "ConditionalCheckFailed"
 
 
@@ -45,6 +46,16 @@ def batch_get(
             raise BackendUnavailable("dynamodb")
 
 
+def of_user(table: str, index: Index, user_id: str) -> dict[str, Any]:
+    """The query of a user's rows in an index."""
+    return {
+        "TableName": table,
+        "IndexName": index.name,
+        "KeyConditionExpression": "user_id = :user",
+        "ExpressionAttributeValues": {":user": {"S": user_id}},
+    }
+
+
 def item_pages(factory: AWSClientFactory, query: dict[str, Any]) -> Iterator[list[Item]]:
     """What a query of an index finds, or a scan, a page at a time. Raises BackendUnavailable."""
     while True:
@@ -62,7 +73,7 @@ def transact(factory: AWSClientFactory, actions: list[Any]) -> None:
 
     Raises BackendUnavailable, or botocore's ClientError with the reasons of each action.
     """
-    for attempt in range(_MAX_ATTEMPTS):
+    for attempt in range(_MAX_COLLISIONS):
         try:
             factory.dynamodb().transact_write_items(TransactItems=actions)
         except ClientError as error:

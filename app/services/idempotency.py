@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.errors import BackendUnavailable, IdempotencyConflict, RequestInProgress
+from app.errors import BackendUnavailable, IdempotencyConflict, RequestInProgress, ServiceError
 from app.models import Image
 from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated
 from app.services.tables import TTL_ATTRIBUTE, Item, from_item, row_key, to_item
@@ -63,8 +63,9 @@ class IdempotencyKeys:
             return claim
         try:
             image = create(claim.image_id)
-        except BackendUnavailable as error:
-            if error.store != "dynamodb":  # which would only let the client wait longer
+        except ServiceError as error:
+            # DynamoDB, where it is what fails, would only let the client wait longer.
+            if not (isinstance(error, BackendUnavailable) and error.store == "dynamodb"):
                 self._write_down(claim, "leased_until = :value", {"S": rfc3339(self._clock())})
             raise
         self._write_down(claim, "image = :value", {"M": to_item(image)})

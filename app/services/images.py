@@ -62,7 +62,7 @@ class ImageService:
         """Check the bytes, store them, and return the image; with an idempotency key, once in a day.
 
         Raises UnsupportedImageType, InvalidImage or Overloaded, and then nothing was stored; IdempotencyConflict
-        or RequestInProgress; or BackendUnavailable, and then nothing is visible, unless it was the
+        or RequestInProgress; QuotaExceeded; or BackendUnavailable, and then nothing is visible, unless it was the
         answer to the very last write that got lost, each time it was tried.
         """
         facts = self._inspector.inspect(spool.buffer())
@@ -201,7 +201,7 @@ class ImageService:
         marked = self._marked(image)
         if image.image_id not in self._storage.delete([marked]):
             raise BackendUnavailable("s3")
-        return self._metadata.remove(image.image_id)
+        return self._metadata.remove(marked)
 
     def delete_many(self, user_id: str, image_ids: Sequence[str]) -> dict[str, DeleteOutcome]:
         """Delete several images, each as `delete` does; one that fails does not stop the others."""
@@ -222,7 +222,7 @@ class ImageService:
                 break  # the others would only wait for the same store
         try:
             for image_id in self._storage.delete(marked.values()):
-                removed = self._metadata.remove(image_id)
+                removed = self._metadata.remove(marked[image_id])
                 outcomes[image_id] = DeleteOutcome.DELETED if removed else DeleteOutcome.NOT_FOUND
                 if removed:
                     audit_trail.info("image deleted", extra=whose(marked[image_id]))

@@ -2,14 +2,21 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from app.errors import ImageNotFound
+from app.errors import ImageNotFound, QuotaExceeded
 from app.models import Image, ImageFilter, QueryCost, Status
-from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated, was_retried
-from app.services.dynamodb import MAX_ACTIONS, batch_get, item_pages, row_that_failed_the_condition, transact
+from app.services.aws import AWSClientFactory, translated, was_retried
+from app.services.dynamodb import (
+    MAX_ACTIONS,
+    batch_get,
+    item_pages,
+    of_user,
+    row_that_failed_the_condition,
+    transact,
+)
 from app.services.join import Position
 from app.services.postings import PostingsTable
 from app.services.query import Found, find
@@ -18,7 +25,6 @@ from app.services.tables import (
     EXPIRY_INDEX,
     UNLISTED_USER_INDEX,
     USER_INDEX,
-    Index,
     Posting,
     from_item,
     index_key,
@@ -26,6 +32,7 @@ from app.services.tables import (
     row_key,
     to_item,
 )
+from app.services.usage import UsageCounters
 from app.settings import Settings
 from app.times import rfc3339
 
@@ -39,28 +46,50 @@ class RowChanged(Exception):
 class ImageMetadataService:
     """Rows of images: read by id, listed by user, and written only onto the row they were derived from."""
 
-    def __init__(self, factory: AWSClientFactory, settings: Settings) -> None:
+    def __init__(self, factory: AWSClientFactory, settings: Settings, usage: UsageCounters) -> None:
         self._factory = factory
         self._table = settings.images_table
         self._postings_table = settings.postings_table
+        self._usage = usage
         self.postings = PostingsTable(factory, settings)
 
     def add(self, image: Image) -> Image:
-        """Write the first row of an image, unless its id has one; returns the row that is there then."""
+        """Write the first row of an image, unless its id has one; returns the row that is there then.
+
+        Raises QuotaExceeded.
+        """
+        counting = self._usage.reserve(image)
         with translated("dynamodb"):
             try:
-                self._factory.dynamodb().put_item(
-                    TableName=self._table,
-                    Item=to_item(image),
-                    ConditionExpression="attribute_not_exists(image_id)",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
+                self._carry_out("Put", self._first_row(image), counting)
             except ClientError as error:
                 found = row_that_failed_the_condition(error)
-                if not found:
-                    raise
-                return from_item(found)
+                if found:
+                    return from_item(found)
+                if counting:  # then it was the counter's condition
+                    raise QuotaExceeded from error
+                raise
         return image
+
+    def _first_row(self, image: Image) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": to_item(image),
+            "ConditionExpression": "attribute_not_exists(image_id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _carry_out(self, kind: Literal["Put", "Update", "Delete"], write: dict[str, Any], others: list[Any]) -> None:
+        """Write a row, in one transaction with what goes with it where there is such."""
+        client = self._factory.dynamodb()
+        if others:
+            transact(self._factory, [{kind: write}, *others])
+        elif kind == "Put":
+            client.put_item(**write)
+        elif kind == "Update":
+            client.update_item(**write)
+        else:
+            client.delete_item(**write)
 
     def get(self, image_id: str) -> Image:
         """The image as last written, whatever its status. Raises ImageNotFound."""
@@ -74,15 +103,10 @@ class ImageMetadataService:
 
     def restore(self, image: Image) -> None:
         """Write the row of an image that has none, and its postings. Raises RowChanged where it has one."""
-        row = {
-            "TableName": self._table,
-            "Item": to_item(image),
-            "ConditionExpression": "attribute_not_exists(image_id)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+        others = self._usage.changes(None, image) + self.postings.puts(postings_of(image))
         with translated("dynamodb"):
             try:
-                transact(self._factory, [{"Put": row}, *self.postings.puts(postings_of(image))])
+                self._carry_out("Put", self._first_row(image), others)
             except ClientError as error:
                 found = row_that_failed_the_condition(error)
                 if not found or from_item(found) != image:
@@ -101,8 +125,9 @@ class ImageMetadataService:
         """Turn the row of `old` into that of `new`: an edit, or a step of the image's life.
 
         Only what differs is written, so attributes that this version of the code does not know
-        survive. The postings that the image gains are written in the same transaction, and those
-        that it loses as well, as far as its 100 actions reach; the rest goes right afterwards.
+        survive. The postings that the image gains are written in the same transaction, and the
+        user's counter, and those that it loses as well, as far as its 100 actions reach; the rest
+        goes right afterwards.
 
         Raises RowChanged where the row has another version or status by now. When the
         acknowledgement of a write is lost, botocore's retry meets the row that the first try left
@@ -111,14 +136,11 @@ class ImageMetadataService:
         update = self._update(old, new)
         before, after = postings_of(old), postings_of(new)
         gained, lost = sorted(after - before), sorted(before - after)
-        in_reach = max(MAX_ACTIONS - 1 - len(gained), 0)
-        actions = self.postings.puts(gained) + self.postings.deletes(lost[:in_reach])
+        others = self._usage.changes(old, new) + self.postings.puts(gained)
+        in_reach = max(MAX_ACTIONS - 1 - len(others), 0)
         with translated("dynamodb"):
             try:
-                if actions:
-                    transact(self._factory, [{"Update": update}, *actions])
-                else:
-                    self._factory.dynamodb().update_item(**update)
+                self._carry_out("Update", update, others + self.postings.deletes(lost[:in_reach]))
             except ClientError as error:
                 found = row_that_failed_the_condition(error)
                 if not found or from_item(found) != new:
@@ -150,18 +172,18 @@ class ImageMetadataService:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-    def remove(self, image_id: str) -> bool:
-        """Take the row away. False where it was already gone, so that of many removers one is told True."""
+    def remove(self, image: Image) -> bool:
+        """Take the image's row away. False where it was already gone, so that of many removers one is told True."""
+        row = {
+            "TableName": self._table,
+            "Key": row_key(image.image_id),
+            "ConditionExpression": "attribute_exists(image_id)",
+        }
         with translated("dynamodb"):
             try:
-                self._factory.dynamodb().delete_item(
-                    TableName=self._table,
-                    Key=row_key(image_id),
-                    ConditionExpression="attribute_exists(image_id)",
-                )
+                self._carry_out("Delete", row, self._usage.changes(image, None))
             except ClientError as error:
-                if error_code(error) != CONDITION_FAILED:
-                    raise
+                row_that_failed_the_condition(error)
                 return was_retried(error)  # the try whose answer was lost removed it
         return True
 
@@ -177,7 +199,7 @@ class ImageMetadataService:
         """All images, or all of a user, finished or not, a page at a time. Lags behind what was written last."""
         yield from self.scan(user_id=user_id)
         if user_id is not None:
-            yield from self._pages(self._by_user(UNLISTED_USER_INDEX, user_id))
+            yield from self._pages(of_user(self._table, UNLISTED_USER_INDEX, user_id))
 
     def scan(self, *, user_id: str | None = None, after: Position | None = None) -> Iterator[list[Image]]:
         """All images, or the finished ones of a user, a page at a time, from behind a row on.
@@ -185,20 +207,14 @@ class ImageMetadataService:
         A row's position is the pair of its `created_at` and its id; of all rows, any time will do.
         Lags behind what was written last.
         """
-        query: dict[str, Any] = {"TableName": self._table} if user_id is None else self._by_user(USER_INDEX, user_id)
+        query: dict[str, Any] = {"TableName": self._table}
+        if user_id is not None:
+            query = of_user(self._table, USER_INDEX, user_id)
         if after is not None:
             query["ExclusiveStartKey"] = (
                 index_key(USER_INDEX, user_id, *after) if user_id is not None else row_key(after[1])
             )
         yield from self._pages(query)
-
-    def _by_user(self, index: Index, user_id: str) -> dict[str, Any]:
-        return {
-            "TableName": self._table,
-            "IndexName": index.name,
-            "KeyConditionExpression": "user_id = :user",
-            "ExpressionAttributeValues": {":user": {"S": user_id}},
-        }
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Image]]:
         """The images among what a query finds, or a scan. Rows without an object are of other things."""

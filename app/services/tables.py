@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.models import ContentType, Image, Rejection, Status, image_words, normalised_title
+from app.models import ContentType, Image, Rejection, Status, Usage, image_words, normalised_title
 from app.times import from_rfc3339, rfc3339
 
 if TYPE_CHECKING:
@@ -46,8 +46,18 @@ UNLISTED_USER_INDEX = Index("user_id-unlisted_created_at-index", "unlisted_creat
 UNLISTED_TITLE_INDEX = Index("user_id-unlisted_title-index", "unlisted_title_key")
 _INDEXES = (USER_INDEX, TITLE_INDEX, UNLISTED_USER_INDEX, UNLISTED_TITLE_INDEX)
 
+_USAGE_PREFIX = "usage#"
+
 TAG_INDEX = "user_id-tag-index"
 """Of the postings' table: a user's tags in their order, each as often as there are images with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a counter says, and when it was changed last; None where there is none yet."""
+
+    usage: Usage
+    at: datetime | None
 
 
 class TermKind(StrEnum):
@@ -133,6 +143,23 @@ def _index(
 
 def row_key(image_id: str) -> Item:
     return {"image_id": {"S": image_id}}
+
+
+def usage_key(user_id: str) -> Item:
+    """The key of a user's counter, which is of no image. No image's id holds a #."""
+    return row_key(f"{_USAGE_PREFIX}{user_id}")
+
+
+def counted_user(item: Item) -> str | None:
+    """Whose counter a row is; None where it is none."""
+    row_id: str = item["image_id"]["S"]
+    return row_id.removeprefix(_USAGE_PREFIX) if row_id.startswith(_USAGE_PREFIX) else None
+
+
+def from_usage_item(item: Item) -> Counted:
+    return Counted(
+        Usage(int(item["used_images"]["N"]), int(item["used_bytes"]["N"])), from_rfc3339(item["counted_at"]["S"])
+    )
 
 
 def index_key(index: Index, user_id: str, sort_value: str, image_id: str) -> Item:

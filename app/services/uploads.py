@@ -84,8 +84,8 @@ class DirectUploadService:
     def issue(self, user_id: str, announced: Announcement, *, key: str | None = None) -> tuple[Image, PresignedUpload]:
         """Announce an image, and get the request with which the client uploads it.
 
-        With an idempotency key, once in a day. Raises ImageTooLarge, IdempotencyConflict or
-        RequestInProgress.
+        With an idempotency key, once in a day. Raises ImageTooLarge, QuotaExceeded,
+        IdempotencyConflict or RequestInProgress.
         """
         limit = self._settings.max_direct_upload_bytes
         if announced.file_size > limit:

@@ -15,6 +15,7 @@ from app.client import (
     ImageRefused,
     NotFound,
     NotIdentified,
+    QuotaExceeded,
     RateLimited,
     Refused,
     Unavailable,
@@ -85,6 +86,13 @@ def test_nobody_listening_is_unavailable_and_says_who(pauses: list[float]) -> No
 def test_it_does_not_wait_for_longer_than_a_minute(client: ImageClient, stub: Stub, pauses: list[float]) -> None:
     stub.will(problem(429, "rate_limited", **{"Retry-After": "3600"}))
     with pytest.raises(RateLimited):
+        client.get(IMAGE_ID)
+    assert pauses == []
+
+
+def test_a_full_quota_is_told_at_once(client: ImageClient, stub: Stub, pauses: list[float]) -> None:
+    stub.will(problem(429, "quota_exceeded"))
+    with pytest.raises(QuotaExceeded):
         client.get(IMAGE_ID)
     assert pauses == []
 

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -121,6 +121,8 @@ HEADS = {
     "a bare carriage return": b"X-A: b\rTransfer-Encoding: chunked\r\n",
     "a NUL in a value": b"X-A: b\0c\r\n",
     "a NUL in a name": b"X-\0A: b\r\n",
+    "two hosts": b"Host: y\r\n",
+    "a length beyond all numbers": b"Content-Length: 99999999999999999999999999\r\n",
     "no colon": b"X-A\r\n",
     "an empty name": b": b\r\n",
     "more headers than anyone sends": b"".join(b"X-%d: a\r\n" % number for number in range(200)),
@@ -129,6 +131,8 @@ HEADS = {
 LINES = {
     "lines that end in line feeds": b"GET /health HTTP/1.1\nHost: x\n\n",
     "a line longer than anyone sends": b"GET /health?" + b"a" * 80_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no host": b"POST /health HTTP/1.1\r\n\r\n",
+    "a version that there is not": b"GET /health HTTP/9.9\r\nHost: x\r\n\r\n",
     "a NUL in the path": b"GET /heal\0th HTTP/1.1\r\nHost: x\r\n\r\n",
     "chunks in HTTP/1.0": b"POST /health HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
     "two blanks in the first line": b"GET  /health HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -187,3 +191,51 @@ def test_what_never_reaches_the_application_is_hardened_too(server: RunningServi
     head = answer_to(server, RAW["two lengths"]).partition(b"\r\n\r\n")[0].lower()
     for name in (b"x-content-type-options: nosniff", b"frame-ancestors 'none'", b"no-store"):
         assert name in head
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n", b"\r\n\r\n\r\n", b"POST /health HTTP/1.1\r\nHost: x\r\nX: a\n"],
+    ids=["nothing", "half a head", "blank lines", "a bare LF"],
+)
+def test_clients_that_do_not_finish_a_head_stop_nobody(server: RunningService, start: bytes) -> None:
+    with ExitStack() as opened:
+        for _ in range(40):  # more than there are threads
+            bad = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=8))
+            bad.sendall(start)
+        assert_served(server)
+
+
+def test_clients_that_do_not_close_stop_nobody(server: RunningService) -> None:
+    with ExitStack() as opened:
+        for _ in range(40):
+            bad = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=8))
+            bad.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert_served(server)
+
+
+def test_clients_that_do_not_finish_a_body_stop_nobody(server: RunningService) -> None:
+    head = f"POST {IMAGES} HTTP/1.1\r\nHost: x\r\nX-User-ID: alice\r\nContent-Type: image/png\r\n"
+    with ExitStack() as opened:
+        for _ in range(16):  # as many as there are threads
+            bad = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=8))
+            bad.sendall(head.encode() + b"Content-Length: 9\r\n\r\n")
+        assert_served(server)
+
+
+def assert_served(server: RunningService) -> None:
+    """Others are answered while the bad clients are there: at least as many as make both workers answer."""
+    for _ in range(8):
+        assert httpx.get(f"{server.url}/health", timeout=5, trust_env=False).status_code == 200
+
+
+def test_a_head_may_come_in_pieces_and_two_requests_at_once(server: RunningService) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=8) as connection:
+        connection.sendall(request)
+        connection.sendall(b"\r\n" + request + b"\r\n" + request)
+        connection.sendall(b"Connection: close\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.count(b"HTTP/1.1 200 OK") == 3

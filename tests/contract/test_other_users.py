@@ -26,6 +26,7 @@ OF_ONE_IMAGE = [(method, path) for method, path in IDENTIFIED if "image_id>" in 
 OF_THE_CALLER = {
     ("GET", IMAGES): {"images": [], "count": 0, "next_cursor": None},
     ("GET", "/api/v1/tags"): {"tags": []},
+    ("GET", "/api/v1/usage"): {"images": 0, "bytes": 0, "max_images": None, "max_bytes": None},
 }
 CREATING = {("POST", IMAGES), ("POST", f"{IMAGES}/upload"), ("POST", UPLOADS)}
 SECRETS = ("plans", "owner-of-it", "confidential", "hidden", "image/jpeg", "Moon")

@@ -8,7 +8,7 @@ import pytest
 from app.api import create_app
 from app.services import Services, build_services
 from app.settings import Settings
-from tests.conftest import test_settings
+from tests.conftest import settings_beside
 from tests.faults.proxy import FaultProxy
 from tests.server import RunningService
 
@@ -21,13 +21,7 @@ def proxy(server: RunningService) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="session")
 def faulty_settings(server: RunningService, proxy: FaultProxy) -> Settings:
-    names = {
-        name: server.environment[name.upper()]
-        for name in ("s3_bucket", "images_table", "postings_table", "uploads_queue")
-    }
-    return test_settings(
-        stage="local", aws_endpoint_url=proxy.url, aws_access_key_id="test", aws_secret_access_key="test", **names
-    )
+    return settings_beside(server, aws_endpoint_url=proxy.url)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,17 @@ from urllib.parse import quote
 
 from app.errors import ImageNotFound, UploadRejected
 from app.keys import record_key
-from app.models import Announcement, ContentType, Image, ImageFilter, NewImage, Status, UploadMethod
+from app.models import (
+    Announcement,
+    ContentType,
+    Image,
+    ImageFilter,
+    NewImage,
+    Status,
+    UploadMethod,
+    Usage,
+    usage_of,
+)
 from app.services import Services, build_services
 from app.services.audit import Audit, Finding, Orders
 from app.services.aws import AWSClientFactory
@@ -147,6 +157,7 @@ class Stage:
         assert [it.image_id for it in self.found_any(tags=("bystander",))] == [self.bystander.image_id]
         for image in (self.bystander, *self.found()):
             assert self.bytes_of(image.image_id) == picture()
+        assert self.services.usage.of(self.user_id) == sum(map(usage_of, self.rows()), Usage())
 
     def found_any(self, **conditions: Any) -> Sequence[Image]:
         return self.services.images.list(self.user_id, ImageFilter(**conditions), limit=100).images
@@ -400,6 +411,8 @@ class Sweep(Delete):
 
 
 OPERATIONS = (Upload, Announce, Complete, CompleteForm, Reject, Edit, Delete, DeleteMany, Abandon, Sweep)
+COUNTED = (Upload, Announce, Reject, Delete, Sweep)
+"""One of each kind that changes what a user has, which is counted while a quota is set."""
 
 
 @dataclass(frozen=True)
@@ -485,10 +498,12 @@ def crash_everywhere(
 
 
 @contextmanager
-def crash_settings(endpoint_url: str, proxy: FaultProxy) -> Iterator[tuple[Settings, dict[str, Any]]]:
+def crash_settings(
+    endpoint_url: str, proxy: FaultProxy, **changes: object
+) -> Iterator[tuple[Settings, dict[str, Any]]]:
     """Stores whose events nobody takes, so that nothing happens but what is looked at; and the victim's way to them."""
     name = f"crash-{uuid.uuid4().hex[:12]}"
-    plain = {
+    plain: dict[str, Any] = {
         "stage": "local",
         "secret_key": "k" * 32,
         "aws_endpoint_url": endpoint_url,
@@ -498,7 +513,7 @@ def crash_settings(endpoint_url: str, proxy: FaultProxy) -> Iterator[tuple[Setti
         "images_table": name,
         "postings_table": f"{name}-postings",
         "uploads_queue": name,
-    }
+    } | changes
     settings = Settings.model_validate(plain)
     list(provision(AWSClientFactory(settings), settings))
     yield settings, plain | {"aws_endpoint_url": proxy.url}

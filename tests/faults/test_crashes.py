@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from tests.faults.crashes import OPERATIONS, Operation, Victim, crash_everywhere, crash_settings
+from tests.faults.crashes import COUNTED, OPERATIONS, Operation, Victim, crash_everywhere, crash_settings
 from tests.faults.proxy import FaultProxy
 from tests.server import RunningService
 
@@ -21,6 +21,23 @@ def victim() -> Iterator[Victim]:
 def own_stores(server: RunningService, proxy: FaultProxy) -> Iterator[tuple[Settings, dict[str, Any]]]:
     with crash_settings(server.endpoint_url, proxy) as settings:
         yield settings
+
+
+@pytest.fixture(scope="module")
+def own_stores_with_quotas(server: RunningService, proxy: FaultProxy) -> Iterator[tuple[Settings, dict[str, Any]]]:
+    with crash_settings(server.endpoint_url, proxy, max_images_per_user=9, max_bytes_per_user=10**9) as settings:
+        yield settings
+
+
+@pytest.mark.parametrize("kind", COUNTED, ids=lambda kind: kind.name)
+def test_a_crash_anywhere_leaves_the_right_count(
+    kind: type[Operation],
+    own_stores_with_quotas: tuple[Settings, dict[str, Any]],
+    proxy: FaultProxy,
+    victim: Victim,
+) -> None:
+    stores, victims_settings = own_stores_with_quotas
+    assert list(crash_everywhere(kind, stores, proxy, victim, victims_settings))
 
 
 @pytest.mark.parametrize("kind", OPERATIONS, ids=lambda kind: kind.name)

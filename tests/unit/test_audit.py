@@ -21,6 +21,7 @@ from app.services.postings import PostingsTable
 from app.services.provision import provision
 from app.services.tables import Posting, Term, TermKind, from_item, posting_item, postings_of, row_key, to_item
 from app.services.uploads import Outcome
+from app.services.usage import UsageCounters
 from app.settings import Settings
 from app.spool import Spool
 from app.times import rfc3339
@@ -40,11 +41,11 @@ class Stores:
     settings: Settings
     clock: TestClock
 
-    def upload(self, user_id: str = "alice", **said: object) -> Image:
+    def upload(self, user_id: str = "alice", *, key: str | None = None, **said: object) -> Image:
         with Spool(max_bytes=10**6) as spool:
             spool.write(picture())
             new = dataclasses.replace(NewImage(filename="beach.jpg", title="Beach", tags=("sea",)), **said)  # type: ignore[arg-type]
-            return self.services.images.upload(user_id, new, spool)
+            return self.services.images.upload(user_id, new, spool, key=key)
 
     def announce(self, method: UploadMethod = UploadMethod.PUT) -> Image:
         announced = Announcement(
@@ -474,7 +475,8 @@ class MeddledMetadata(ImageMetadataService):
 @pytest.fixture
 def meddled(stores: Stores) -> tuple[Stores, Meddler]:
     meddler = Meddler()
-    metadata = MeddledMetadata(stores.factory, stores.settings)
+    usage = UsageCounters(stores.factory, stores.settings, clock=stores.clock)
+    metadata = MeddledMetadata(stores.factory, stores.settings, usage)
     metadata.meddler = meddler
     metadata.postings = postings = MeddledPostings(stores.factory, stores.settings)
     postings.meddler = meddler

@@ -58,8 +58,8 @@ def test_attributes_of_later_versions_survive_an_edit(
 
 def test_of_two_removers_one_is_told_that_it_removed(services: Services) -> None:
     services.metadata.add(IMAGE)
-    assert services.metadata.remove(IMAGE.image_id) is True
-    assert services.metadata.remove(IMAGE.image_id) is False
+    assert services.metadata.remove(IMAGE) is True
+    assert services.metadata.remove(IMAGE) is False
 
 
 def listed(services: Services, wanted: ImageFilter, limit: int = 100) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from app.client import ClientError, NotIdentified, RateLimited, Unavailable
+from app.client import ClientError, NotIdentified, QuotaExceeded, RateLimited, Unavailable
 from app.client import Progress as Move
 from app.entrypoints.images.output import printable, readable_bytes, say
 from app.entrypoints.images.stopping import Interrupted, Stop
@@ -127,7 +127,7 @@ def carry_out(
 def _settle(item: Item, future: Future[Result], report: Callable[[Item, Result | Exception], None]) -> None:
     try:
         result = future.result()
-    except (NotIdentified, RateLimited, Unavailable):
+    except (NotIdentified, QuotaExceeded, RateLimited, Unavailable):
         raise
     except (ClientError, OSError) as error:
         report(item, error)

@@ -1,7 +1,8 @@
 """Compares the table and the bucket in both directions, and ends what crashes have left (docs/adr/0009-audit.md).
 
-Three passes, each a page at a time: the rows with their objects, records and postings; what lies in
-the bucket with its rows; the postings with their rows. Everything is safe beside a running service,
+Up to four passes, each a page at a time: the rows with their objects, records and postings; what lies
+in the bucket with its rows; the postings with their rows; and where quotas are set, the users'
+counters with their rows. Everything is safe beside a running service,
 beside another audit, and when it is cut off: nothing that changed within the grace period is looked
 at, what looks wrong is read again consistently, and each write has the condition that this is still so.
 """
@@ -17,6 +18,7 @@ from app.services.audit.findings import Desk, Finding, Kind, Orders, Pass, Step
 from app.services.audit.objects import ObjectCheck
 from app.services.audit.postings import PostingCheck
 from app.services.audit.rows import RowCheck
+from app.services.audit.usage import UsageCheck
 from app.settings import Settings
 
 __all__ = ["Audit", "Finding", "Kind", "Orders", "Pass", "Step"]
@@ -49,6 +51,9 @@ class Audit:
                     yield _step(Pass.OBJECTS, len(stored), objects.findings(stored, pool))
             for page in metadata.postings.scan(user_id=user_id):
                 yield _step(Pass.POSTINGS, len(page), [postings.findings(page)])
+        if self._services.usage.are_kept:
+            for checked, findings in UsageCheck(self._services.usage, self._desk).steps():
+                yield _step(Pass.USAGE, checked, [findings])
 
 
 def _prefixes(user_id: str | None) -> list[str]:

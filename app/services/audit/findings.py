@@ -32,12 +32,14 @@ class Kind(StrEnum):
     LEFTOVER = "leftover"
     UNKNOWN_OBJECT = "unknown_object"
     STRAY_POSTINGS = "stray_postings"
+    USAGE_DRIFT = "usage_drift"
 
 
 class Pass(StrEnum):
     ROWS = "rows"
     OBJECTS = "objects"
     POSTINGS = "postings"
+    USAGE = "usage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,11 @@ class Desk:
 
     def is_due(self, moment: datetime) -> bool:
         """Whether the grace period since then is over."""
-        return moment <= self._clock() - self.orders.grace
+        return moment <= self.due_until()
+
+    def due_until(self) -> datetime:
+        """The moment since which the grace period is over."""
+        return self._clock() - self.orders.grace
 
     def settle(self, problem: Problem) -> Iterator[Finding]:
         """The problem as a finding, ended if that was ordered; nothing if it was none any more."""
