@@ -52,6 +52,7 @@ def image_resources(images: Iterable[Image], *, with_srcset: bool = False) -> li
 def _without_urls(image: Image) -> ImageResource:
     """What is shown while there are no bytes to give."""
     assert image.status is not Status.DELETING  # nobody is shown those
+    created_at = rfc3339(image.created_at)
     resource: ImageResource = {
         "image_id": image.image_id,
         "user_id": image.user_id,
@@ -71,8 +72,8 @@ def _without_urls(image: Image) -> ImageResource:
         "captured_at": image.captured_at,
         "sha256": None,
         "status": image.status,
-        "created_at": rfc3339(image.created_at),
-        "updated_at": rfc3339(image.updated_at),
+        "created_at": created_at,
+        "updated_at": created_at if image.updated_at == image.created_at else rfc3339(image.updated_at),
         "version": image.version,
         "download_url": None,
         "url_expires_at": None,
