@@ -1,7 +1,7 @@
 """Everything that the environment may change: typed, validated once, secrets masked."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,20 @@ from pydantic import (
 )
 
 from app.models import ImageLimits, StripMetadata
+from app.setting_types import (
+    Count,
+    Port,
+    Preset,
+    PublicKeyAlgorithm,
+    Rate,
+    SecretAlgorithm,
+    Side,
+    Url,
+    WebAddress,
+    ascending,
+    redis_url,
+    split,
+)
 from app.variant_specs import VariantSpec, parsed_preset
 
 LOCAL_STAGE = "local"
@@ -22,44 +36,6 @@ PRODUCTION_STAGE = "production"
 
 class SettingsError(Exception):
     """The environment does not make valid settings; the text says which and why, a line each."""
-
-
-def _url_without_slash(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
-    return value.rstrip("/")
-
-
-def _redis_url(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
-        raise ValueError("must start with redis:// or rediss://")
-    return value
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(values)))
-
-
-def _preset(value: str) -> str:
-    parsed_preset(value)
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url_without_slash)]
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]  # kept to the letter
-Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour|day)$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-Side = Annotated[int, Field(ge=1, le=8192)]
-Preset = Annotated[str, AfterValidator(_preset)]
-SecretAlgorithm = Literal["HS256", "HS384", "HS512"]
-PublicKeyAlgorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
-]  # fmt: skip
 
 
 class Settings(BaseModel):
@@ -131,14 +107,14 @@ class Settings(BaseModel):
     ] = None
     jwt_algorithms: Annotated[
         tuple[SecretAlgorithm | PublicKeyAlgorithm, ...],
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Field(min_length=1, description="the signature algorithms that are accepted, comma-separated"),
     ] = ("RS256", "ES256")
     jwt_user_claim: Annotated[str, Field(min_length=1, description="the claim that names the user")] = "sub"
 
     api_cors_origins: Annotated[
         tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*?#,]+$")], ...],
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Field(description="web origins, other than its own, whose pages may use this API, comma-separated"),
     ] = ()
     rate_limit_per_user: Annotated[
@@ -149,7 +125,7 @@ class Settings(BaseModel):
     ] = None
     rate_limit_storage: Annotated[
         SecretStr | None,
-        AfterValidator(_redis_url),
+        AfterValidator(redis_url),
         Field(description="redis://... to count together; empty: each process counts for itself"),
     ] = None
     max_images_per_user: Annotated[
@@ -196,7 +172,7 @@ class Settings(BaseModel):
     ] = "image-uploads"
     bucket_cors_origins: Annotated[
         tuple[Url, ...] | None,
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Field(
             description="web origins that may use presigned URLs, comma-separated; put on a bucket made here; "
             "empty: this service's own on this machine"
@@ -264,13 +240,13 @@ class Settings(BaseModel):
     ] = 86_400
     variant_sizes: Annotated[
         tuple[Side, ...],
-        BeforeValidator(_split),
-        AfterValidator(_ascending),
+        BeforeValidator(split),
+        AfterValidator(ascending),
         Field(min_length=1, description="widths and heights of variants in pixels; others are rounded up to these"),
     ] = (64, 128, 256, 512, 1024, 2048)
     variant_presets: Annotated[
         tuple[Preset, ...],
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Field(description="variants with names and exact sizes: name=WIDTHxHEIGHT-contain, -cover, -cover-attention"),
     ] = ("avatar=128x128-cover", "card=512x512-contain")
     upload_url_seconds: Annotated[
