@@ -74,5 +74,5 @@ def _finish(response: Response) -> Response:
     share(request, response, scope.settings.api_cors_origins)
     rates.show(response, standings())
     response.direct_passthrough = False  # with it, as send_file sets it, werkzeug forgets what is to be done on close
-    response.call_on_close(partial(accesses.end, g.access, scope, time.perf_counter(), response))
+    response.call_on_close(partial(accesses.end, g.access, scope, time.perf_counter(), response, g.get("user_id")))
     return response

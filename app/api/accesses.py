@@ -35,7 +35,7 @@ def begin(scope: Context) -> Access:
     return Access(request.method, request.path, route, received, time.perf_counter(), spending.begin())
 
 
-def end(access: Access, scope: Context, answered: float, response: Response) -> None:
+def end(access: Access, scope: Context, answered: float, response: Response, user_id: str | None) -> None:
     """The last byte of the answer was handed to the server, or the client is gone; `answered` is when it began."""
     now = time.perf_counter()
     access.spending.add("sending", now - answered)
@@ -46,6 +46,7 @@ def end(access: Access, scope: Context, answered: float, response: Response) -> 
     fields = {
         "method": access.method,
         "route": access.route,
+        "user_id": user_id,
         "status": response.status_code,
         "milliseconds": milliseconds(seconds),
         "received_bytes": access.received_bytes,
