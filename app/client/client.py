@@ -33,9 +33,8 @@ from app.client.files import (
     size_of,
 )
 from app.client.resources import Deletion, Image, ImageFilter, Limits, Page, UploadRequest, required, several
-from app.client.transport import Answer, Transport, whole_of
+from app.client.transport import Answer, Transport, pieces_of, whole_of
 
-_PIECE_BYTES = 64 * 1024
 _FORM_BYTES = 64 * 1024  # at most, beside the file, of the forms that are sent here
 MAX_DELETED_AT_ONCE = 100
 _S3_CODE = re.compile(rb"<Code>(\w+)</Code>")
@@ -251,7 +250,7 @@ class ImageClient:
                 if response.status == 200:
                     file.truncate(0)
                     position = 0
-                for piece in response.stream(_PIECE_BYTES):
+                for piece in pieces_of(response):
                     position += len(piece)
                     if position > image.file_size:
                         raise WrongChecksum("More bytes arrived than were stored.")

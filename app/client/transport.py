@@ -193,10 +193,17 @@ class Transport:
         return self._base + path + ("?" + urlencode(query, errors="replace") if query else "")
 
 
+def pieces_of(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """An answer's body, decompressed, in pieces of no more than 64 KiB."""
+    # Not response.stream: urllib3 2.8 loses most of what is both chunked and compressed.
+    while piece := response.read(_PIECE_BYTES):
+        yield piece
+
+
 def whole_of(response: urllib3.BaseHTTPResponse) -> bytes:
     """An answer's body, decompressed. Raises NotThisService where it is larger than any that this service gives."""
     content = bytearray()
-    for piece in response.stream(_PIECE_BYTES):
+    for piece in pieces_of(response):
         content += piece
         if len(content) > _MAX_ANSWER_BYTES:
             raise NotThisService("The answer is larger than any of an Image Storage Service.")

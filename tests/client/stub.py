@@ -101,15 +101,16 @@ def running_stub() -> Iterator[Stub]:
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            pieces = (self.rfile.read(min(_PIECE_BYTES, length - start)) for start in range(0, length, _PIECE_BYTES))
+            size = int(self.headers.get("Content-Length", 0))
+            pieces = (self.rfile.read(min(_PIECE_BYTES, size - start)) for start in range(0, size, _PIECE_BYTES))
             body = b"".join(piece for piece in pieces if stub.keeps_bodies)
             reply = stub.reply_to(Asked(self.command, self.path, self.headers, body))
             if reply.cut_after == -1:
                 self.close_connection = True
                 return
             self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            length = {} if "Transfer-Encoding" in reply.headers else {"Content-Length": str(len(reply.body))}
+            for name, value in {**length, **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body[: reply.cut_after])

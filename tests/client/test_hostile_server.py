@@ -166,6 +166,14 @@ def test_an_answer_without_end_is_not_read_to_its_end(client: ImageClient, stub:
     assert len(stub.asked) == 1
 
 
+def test_a_compressed_answer_in_chunks_arrives_whole(client: ImageClient, stub: Stub) -> None:
+    description = "d" * 1_000_000
+    content = gzip.compress(json.dumps(resource(description=description)).encode())
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+    stub.will(Reply(200, chunks, JSON | {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}))
+    assert client.get(IMAGE_ID).description == description
+
+
 @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"]])
 def test_a_list_that_goes_round_in_circles_ends(client: ImageClient, stub: Stub, cursors: list[str]) -> None:
     stub.will(shows(LIMITS), *[shows({"images": [resource()], "next_cursor": cursor}) for cursor in cursors])
