@@ -19,8 +19,8 @@ from app.formats.png import PngChunk, png_chunks
 from app.formats.webp import WebpChunk, webp_chunks, webp_end
 from app.models import ContentType, StripMetadata
 
-MOST_ADDED_BYTES = 64
-"""By which a file may grow: the head of an Exif block, for a copyright notice that stood elsewhere."""
+MOST_ADDED_BYTES = 64 + exif.MAX_COPYRIGHT_BYTES
+"""By which a file may grow: an Exif block, for a copyright notice that stood compressed elsewhere."""
 
 _MAX_APPENDED = 8  # images behind a JPEG: a phone's gain map and depth, a stereo camera's second view
 _GAP = re.compile(rb"\0*+(?=\xff\xd8\xff)")
@@ -94,12 +94,14 @@ def _replaced(data: Bytes, new: bytes, old: list[tuple[int, int]], at: int) -> I
 
 
 def _without_place(block: bytes, orientation: int) -> bytes:
-    """An Exif block, as long as it was; one that cannot be mended comes down to orientation and copyright, if any."""
+    """An Exif block; one that cannot be mended comes down to orientation and copyright, if there is room for them."""
     changed = exif.without_place(block)
     if changed is not None:
         return changed
     rest = exif.minimal(orientation, exif.copyright_notice(block))
-    return exif.PREFIX + rest if rest and block.startswith(exif.PREFIX) else rest
+    if rest and block.startswith(exif.PREFIX):
+        rest = exif.PREFIX + rest
+    return rest if len(rest) <= len(block) else b""
 
 
 # JPEG: ITU-T T.81, section B.1.1; Exif 2.32, section 4.7; JFIF 1.02; CIPA DC-007 (images behind the first).
@@ -194,7 +196,7 @@ def _placeless_segment(segment: JpegSegment, orientation: int) -> bytes:
 
 def _of_same_length(segment: JpegSegment, content: bytes) -> bytes:
     length = len(segment.content)
-    if not content or len(content) > length:
+    if not content:
         return _segment(_COM, b" " * length)
     return _segment(segment.code, content.ljust(length, b"\0"))
 
@@ -254,11 +256,16 @@ def _placeless_text(kind: bytes, text: bytes) -> bytes:
     packet = xmp.without_place(found[1]) if found else None
     if found is None or packet is None:
         return b""
-    return text if packet == found[1] else found[0] + packet
+    if packet == found[1]:
+        return text
+    head = found[0]
+    is_compressed = text[len(keyword) + 1] == 1
+    changed = head + (zlib.compress(packet, 9) if is_compressed else packet)
+    return changed if len(changed) <= len(text) else b""
 
 
 def _png_xmp(kind: bytes, text: bytes) -> tuple[bytes, bytes] | None:
-    """What stands before the packet where that is not compressed, and the packet; None where it is none."""
+    """What stands before the packet, and the packet, inflated where it is compressed; None where it is none."""
     keyword, _, rest = text.partition(b"\0")
     parts = rest[2:].split(b"\0", 2)  # language, translated keyword, text
     if kind != b"iTXt" or keyword != b"XML:com.adobe.xmp" or len(parts) < 3:
@@ -269,7 +276,7 @@ def _png_xmp(kind: bytes, text: bytes) -> tuple[bytes, bytes] | None:
             packet = zlib.decompressobj().decompress(packet, _MAX_XMP_BYTES)
         except zlib.error:
             return None
-    return keyword + b"\0\0\0" + parts[0] + b"\0" + parts[1] + b"\0", packet
+    return text[: len(text) - len(parts[2])], packet
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
