@@ -18,7 +18,9 @@ from app.formats.png import png_chunks
 from app.formats.webp import webp_chunks
 from app.imaging import inspect
 from app.models import ContentType, StripMetadata
+from app.services.inspection import Inspector
 from app.settings import Settings
+from app.spool import Spool
 from app.stripping import MOST_ADDED_BYTES, stripped
 from tests.metadata_samples import PROFILE, SECRETS, XMP, camera_exif, captions, jpeg_with, sample, segment
 from tests.real_images import real_images
@@ -29,9 +31,12 @@ ALL, LOCATION = StripMetadata.ALL, StripMetadata.LOCATION
 
 
 def strip(data: bytes, how: StripMetadata) -> bytes:
-    facts = inspect(data, LIMITS)
-    pieces = stripped(data, facts.content_type, how, orientation=facts.orientation)
-    return data if pieces is None else b"".join(pieces)
+    """As it would be stored."""
+    inspector = Inspector(Settings(strip_metadata=how))
+    with Spool(max_bytes=len(data)) as spool:
+        spool.write(data)
+        with inspector.stripped(spool, inspect(data, LIMITS)) as kept:
+            return bytes(kept.buffer())
 
 
 def shown(data: bytes) -> list[object]:
@@ -275,6 +280,26 @@ def test_the_place_is_zeroed_where_it_stood(order: str) -> None:
     assert exif.without_place(block) == expected
 
 
+TURNED = exif.PREFIX + exif.minimal(6, b"")
+BROKEN = exif.PREFIX + b"II*\0\x08"
+SHORT = exif.PREFIX + b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"  # ends before the next directory's offset
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of these blocks
+@pytest.mark.parametrize(
+    "blocks",
+    [(BROKEN, TURNED), (TURNED, BROKEN), (SHORT[:-2],), (BROKEN, SHORT), (SHORT, BROKEN), (b"Exif\1", TURNED)],
+)
+@pytest.mark.parametrize("how", [ALL, LOCATION])
+def test_an_image_stays_turned_as_the_decoder_saw_it(blocks: tuple[bytes, ...], how: StripMetadata) -> None:
+    jpeg = jpeg_with(*(segment(0xE1, block) for block in blocks))
+    png = with_png_chunks(b"".join(png_chunk(b"eXIf", block.removeprefix(exif.PREFIX)) for block in blocks))
+    for data in (jpeg, png):
+        bare = strip(data, how)
+        assert inspect(bare, LIMITS).orientation == inspect(data, LIMITS).orientation
+        assert strip(bare, how) == bare
+
+
 def test_a_bad_directory_that_does_not_say_where_is_left_alone() -> None:
     block = tiff(entry(0x010F, 2, 4, 0x41424344), entry(0x8769, 4, 1, 60_000))
     assert exif.without_place(block) == block
@@ -360,6 +385,7 @@ def test_whatever_is_accepted_is_stripped_and_stays_what_it_was(
         return
     after = inspect(strip(bytes(damaged), how), LIMITS)
     assert (after.width, after.height, after.frames) == (before.width, before.height, before.frames)
+    assert after.orientation == before.orientation
     assert after.placeholder == before.placeholder
 
 
