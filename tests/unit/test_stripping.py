@@ -323,10 +323,39 @@ def test_a_minimal_block_says_what_it_was_given(orientation: int, notice: bytes)
         b"<!DOCTYPE x [<!ENTITY p 'Paris'>]>" + XMP,
         XMP + b"<exif:GPSLatitude>",
         b"<a>\0</a>",
+        b"<exif:GPSLatitude><!-- </exif:GPSLatitude> -->52</exif:GPSLatitude>",
+        b"<exif:GPSLatitude><?x </exif:GPSLatitude> ?>52</exif:GPSLatitude>",
+        b"<exif:GPSLatitude><![CDATA[</exif:GPSLatitude>]]>52</exif:GPSLatitude>",
+        b"<exif:GPSLatitude></exif:City>52</exif:GPSLatitude>",
+        "<é:GPSLatitude>52</é:GPSLatitude>".encode(),
+        b"<a exif:GPSLatitude='52></a>",
+        b"</a>",
     ],
 )
 def test_a_packet_that_cannot_be_walked_is_not_mended(packet: bytes) -> None:
     assert xmp.without_place(packet) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"exif:GPSLatitude", b"drone-dji:Latitude", b"drone-dji:GpsLongtitude", b"drone-dji:Longtitude", b"geo:lat",
+        b"geo:long", b"drone-dji:AbsoluteAltitude", b"Camera:GPSXYAccuracy", b"Iptc4xmpExt:Sublocation", b"longitude",
+    ],
+)  # fmt: skip
+def test_a_packet_says_no_place_by_whatever_name(name: bytes) -> None:
+    packet = b"<rdf:Description %s='52.5' x='1'><%s><rdf:li>52.5</rdf:li><a/></%s><dc:title/></rdf:Description>" % (
+        name, name, name,
+    )  # fmt: skip
+    bare = xmp.without_place(packet)
+    assert bare is not None
+    assert len(bare) == len(packet)
+    assert bare.split() == [b"<rdf:Description", b"x='1'>", b"<dc:title/></rdf:Description>"]
+
+
+def test_a_packet_keeps_what_only_sounds_like_a_place() -> None:
+    packet = b"<?xpacket begin=''?><dc:title><rdf:Alt><rdf:li>a city</rdf:li></rdf:Alt></dc:title><x:latency/>"
+    assert xmp.without_place(packet) == packet
 
 
 def test_captions_that_are_malformed_are_not_mended() -> None:
@@ -343,6 +372,12 @@ BUSY = {
     "places without an end": b"<exif:GPSa>" * 350_000,
     "many attributes": b"<x " + b"GPSa " * 800_000 + b">",
     "a long name": b"<x " + b"a" * 4_000_000 + b">",
+    "tags within tags": b"<a>" * 1_300_000,
+    "instructions without an end": b"<?" * 2_000_000,
+    "names that begin like places": b"<longlonglong/>" * 260_000,
+    "a name that is long": b"<" + b"long" * 1_000_000 + b"/>",
+    "a name of places": b"<" + b"lat" * 1_300_000 + b"/>",
+    "as many tags as may be": b"<exif:GPSLatitude a='12345' b='12345'>" * 100_000,
     "many blanks": b"<x GPS" + b" " * 4_000_000 + b">",
 }
 
