@@ -86,8 +86,11 @@ def _pieces(data: Bytes, edits: list[_Edit]) -> Iterator[Buffer]:
 
 
 def _replaced(data: Bytes, new: bytes, old: list[tuple[int, int]], at: int) -> Iterator[_Edit]:
-    """All of the old ones go and the new one comes at an offset, unless one of the old is the new one already."""
-    stays = next((span for span in old if new and data[slice(*span)] == new), None)
+    """All of the old ones go and the new one comes at an offset, unless it stands there, or before, already.
+
+    Behind the pixels, where others may stand, decoders do not look for it.
+    """
+    stays = next((span for span in old if new and span[0] <= at and data[slice(*span)] == new), None)
     if new and stays is None:
         yield _Edit(at, at, new)
     yield from (_Edit(*span) for span in old if span != stays)

@@ -24,7 +24,7 @@ from app.spool import Spool
 from app.stripping import MOST_ADDED_BYTES, stripped
 from tests.metadata_samples import PROFILE, SECRETS, XMP, camera_exif, captions, jpeg_with, sample, segment
 from tests.real_images import real_images
-from tests.samples import FORMATS, picture, png_chunk, with_png_chunks
+from tests.samples import FORMATS, photo, picture, png_chunk, with_png_chunks
 
 LIMITS = Settings().image_limits
 ALL, LOCATION = StripMetadata.ALL, StripMetadata.LOCATION
@@ -298,6 +298,29 @@ def test_an_image_stays_turned_as_the_decoder_saw_it(blocks: tuple[bytes, ...], 
         bare = strip(data, how)
         assert inspect(bare, LIMITS).orientation == inspect(data, LIMITS).orientation
         assert strip(bare, how) == bare
+
+
+BEHIND_THE_PIXELS = {
+    "JPEG": jpeg_with(segment(0xE1, SHORT))[:-2] + segment(0xE1, TURNED) + b"\xff\xd9",
+    "PNG": with_png_chunks(png_chunk(b"eXIf", SHORT[6:]))[:-12]
+    + png_chunk(b"eXIf", TURNED[6:])
+    + png_chunk(b"IEND", b""),
+}
+
+
+@pytest.mark.parametrize("data", BEHIND_THE_PIXELS.values(), ids=BEHIND_THE_PIXELS)
+def test_a_block_behind_the_pixels_does_not_stand_in_for_that_before_them(data: bytes) -> None:
+    bare = strip(data, ALL)
+    assert inspect(bare, LIMITS).orientation == inspect(data, LIMITS).orientation == 6
+    assert strip(bare, ALL) == bare
+
+
+@pytest.mark.parametrize("notice", [b"Ann  ", b"Ann\0", b"Ann " * 2000, b"  "])
+@pytest.mark.parametrize("first", [b"", segment(0xFE, b"a comment")])
+def test_stripping_again_changes_nothing_of_an_odd_notice(notice: bytes, first: bytes) -> None:
+    data = b"\xff\xd8" + first + segment(0xED, captions(rights=notice)) + photo()[20:]
+    bare = strip(data, ALL)
+    assert strip(bare, ALL) == bare
 
 
 def test_a_bad_directory_that_does_not_say_where_is_left_alone() -> None:
