@@ -11,10 +11,7 @@ from tests.contract.steps import IMAGES, upload
 from tests.samples import picture
 from tests.server import ROOT, RunningService
 
-EXAMPLES = [
-    example
-    for example in re.findall(r"\| `((?:curl|printf)[^`|]+)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-]
+EXAMPLES: list[str] = re.findall(r"\| `((?:curl|printf)[^`|]+)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
