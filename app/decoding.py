@@ -3,6 +3,7 @@
 import functools
 import math
 import threading
+from dataclasses import dataclass
 
 import pyvips
 
@@ -39,21 +40,59 @@ def open_image(data: Bytes, content_type: ContentType, *, fail_on: str = "error"
     )
 
 
-def decode(image: pyvips.Image) -> pyvips.Image:
-    """The image at a fraction of its size, at most 32 pixels wide; every pixel of it was needed for that.
+@dataclass(frozen=True, slots=True)
+class SmallPicture:
+    """An image at a fraction of its size, in pixels; of an animation all frames, one above the other.
 
-    Frames stay stacked. Costs no more than any other way to read all pixels, and less than most.
+    `rgba` are its rows, 8 bits for each of the four, without the embedded profile; None where its
+    colours are of no known kind.
+    """
+
+    width: int
+    height: int
+    rgba: bytes | None
+
+
+def decode(image: pyvips.Image) -> SmallPicture:
+    """The image at most 32 pixels wide; every pixel of it was needed for that.
+
+    Costs no more than any other way to read all pixels, and less than most. Of a small image libvips
+    needs longer to begin than to compute, so all that is wanted of it is computed at once.
     """
     frames = header_number(image, "n-pages")
     factor = _shrink_factor(image.width, image.height // frames)
-    return image.shrink(factor, factor, ceil=True).copy_memory()
+    small = image.shrink(factor, factor, ceil=True) if factor > 1 else image
+    coloured = _in_srgb(small)
+    if coloured is None:
+        small.write_to_memory()  # whether it is whole matters all the same
+        return SmallPicture(small.width, small.height, None)
+    return SmallPicture(small.width, small.height, _rgba(bytes(coloured.write_to_memory()), coloured.bands))
+
+
+def _in_srgb(image: pyvips.Image) -> pyvips.Image | None:
+    if image.interpretation == "srgb" and image.format == "uchar":
+        return image
+    try:
+        return image.colourspace("srgb").cast("uchar")
+    except pyvips.Error:
+        return None
+
+
+def _rgba(pixels: bytes, bands: int) -> bytes:
+    """Opaque where there was no alpha. libvips could add it, but takes as long for that as for decoding."""
+    if bands == 4:
+        return pixels
+    rgba = bytearray(b"\xff") * (len(pixels) // 3 * 4)
+    for band in range(3):
+        rgba[band::4] = pixels[band::3]
+    return bytes(rgba)
 
 
 def _shrink_factor(width: int, height: int) -> int:
     return math.ceil(max(width, height) / _SMALL_SIDE)
 
 
-def decode_jpeg(picture: bytes, *, run: int, may_repeat: bool) -> pyvips.Image:
+def decode_jpeg(picture: bytes, *, run: int, may_repeat: bool) -> SmallPicture:
     """As `decode`. Raises pyvips.Error unless the scans give every pixel, with nothing that a decoder warns of.
 
     Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
@@ -82,14 +121,14 @@ def run_at_end(picture: bytes) -> int:
     return len(picture) - 2
 
 
-def _decoded(picture: bytes) -> pyvips.Image | None:
+def _decoded(picture: bytes) -> SmallPicture | None:
     try:
         return _decode_strictly(picture)
     except pyvips.Error:
         return None
 
 
-def _decode_strictly(picture: bytes) -> pyvips.Image:
+def _decode_strictly(picture: bytes) -> SmallPicture:
     return decode(open_image(picture, ContentType.JPEG, fail_on="warning"))
 
 

@@ -16,7 +16,16 @@ from typing import Any
 
 import pyvips
 
-from app.decoding import LONG_RUN, configure_libvips, decode, decode_jpeg, header_number, open_image, run_at_end
+from app.decoding import (
+    LONG_RUN,
+    SmallPicture,
+    configure_libvips,
+    decode,
+    decode_jpeg,
+    header_number,
+    open_image,
+    run_at_end,
+)
 from app.errors import InvalidImage, UnsupportedImageType
 from app.formats import Bytes
 from app.formats.gif import GifScreen, gif_screen
@@ -26,6 +35,7 @@ from app.formats.webp import WebpParts, webp_parts
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
 
+_UPRIGHT = 1
 _SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
 _EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 _EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
@@ -214,27 +224,25 @@ def _webp_seconds(webp: WebpParts) -> float:
     return webp.lossy_bytes / 10e6 + webp.lossless_bytes / 60e6
 
 
-def _decode(image: pyvips.Image, structure: _Structure) -> pyvips.Image:
+def _decode(image: pyvips.Image, structure: _Structure) -> SmallPicture:
     if structure.picture is None:
         return decode(image)
     may_repeat = 2 * structure.seconds <= _MAX_DECODE_SECONDS
     return decode_jpeg(structure.picture, run=structure.run, may_repeat=may_repeat)
 
 
-def _placeholder(small: pyvips.Image, shape: "_Shape") -> tuple[str | None, str | None]:
+def _placeholder(small: SmallPicture, shape: "_Shape") -> tuple[str | None, str | None]:
     """Dominant colour and ThumbHash of the first frame, upright; None where its colours are of no known kind."""
-    try:
-        frame = small.crop(0, 0, small.width, max(1, small.height // shape.frames))
-        turned = frame.copy()
-        turned.set_type(pyvips.GValue.gint_type, "orientation", shape.orientation)
-        seen = turned.autorot()
-        coloured = seen.colourspace("srgb")
-        rgba = coloured if coloured.hasalpha() else coloured.addalpha()
-        pixels = bytes(rgba.cast("uchar").write_to_memory())
-    except pyvips.Error:
+    if small.rgba is None:
         return None, None
-    hashed = thumbhash(seen.width, seen.height, pixels)
-    return dominant_color(pixels), base64.b64encode(hashed).decode()
+    width, height = small.width, max(1, small.height // shape.frames)
+    rgba = small.rgba[: width * height * 4]
+    if shape.orientation != _UPRIGHT:
+        lying = pyvips.Image.new_from_memory(rgba, width, height, bands=4, format="uchar")
+        lying.set_type(pyvips.GValue.gint_type, "orientation", shape.orientation)
+        seen = lying.autorot()
+        width, height, rgba = seen.width, seen.height, bytes(seen.write_to_memory())
+    return dominant_color(rgba), base64.b64encode(thumbhash(width, height, rgba)).decode()
 
 
 def _captured_at(image: pyvips.Image) -> str | None:

@@ -40,6 +40,8 @@ def configure(level: str) -> None:
     # Who wrote a line is in its request's id; what nobody reads is not asked for (Logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for its_own in logging.getLogger("gunicorn.error").handlers:
+        its_own.setFormatter(JsonFormatter())
     logging.getLogger("app").setLevel(level)
     audit_trail.setLevel(logging.INFO)
     # libvips warns of each odd bit of metadata in a file, which can be thousands, and from threads that know no

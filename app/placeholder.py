@@ -23,17 +23,9 @@ class _Channel:
 
 def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
     """The ThumbHash of a picture of at most 100 x 100 pixels, given as rows of RGBA, 8 bits each."""
-    pixels = width * height
-    alphas = [value / 255 for value in rgba[3::4]]
-    opaque = sum(alphas)
-    averages = [
-        sum(map(mul, rgba[band::4], alphas)) / 255 / opaque if opaque else 0.0 for band in range(3)
-    ]  # transparent pixels are shown in the average colour
-    red, green, blue = (
-        [average * (1 - alpha) + alpha * value / 255 for value, alpha in zip(rgba[band::4], alphas, strict=True)]
-        for band, average in enumerate(averages)
-    )
-    has_alpha = opaque < pixels
+    alphas = _fractions(rgba[3::4])
+    has_alpha = sum(alphas) < width * height
+    red, green, blue = (_seen(rgba[band::4], alphas) if has_alpha else _fractions(rgba[band::4]) for band in range(3))
     most = 5 if has_alpha else 7
     longer = max(width, height)
     across, down = max(1, _rounded(most * width / longer)), max(1, _rounded(most * height / longer))
@@ -69,10 +61,22 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
     return bytes(out)
 
 
+def _seen(values: bytes, alphas: Sequence[float]) -> list[float]:
+    """A band from 0 to 1, with its average behind what is transparent."""
+    opaque = sum(alphas)
+    average = sum(map(mul, values, alphas)) / 255 / opaque if opaque else 0.0
+    return [average * (1 - alpha) + alpha * value / 255 for value, alpha in zip(values, alphas, strict=True)]
+
+
+def _fractions(values: bytes) -> list[float]:
+    return [value / 255 for value in values]
+
+
 def _channel(width: int, height: int, values: Sequence[float], across: int, down: int) -> _Channel:
     """The lowest frequencies, a triangle of them: first along the rows, then of what that gave down the columns."""
     rows = [values[start : start + width] for start in range(0, width * height, width)]
-    columns = [[sum(map(mul, row, wave)) for row in rows] for wave in (_wave(width, cx) for cx in range(across))]
+    columns = [list(map(sum, rows))]  # the wave of frequency 0 is 1 everywhere
+    columns += [[sum(map(mul, row, wave)) for row in rows] for wave in (_wave(width, cx) for cx in range(1, across))]
     found = [
         sum(map(mul, columns[cx], _wave(height, cy))) / (width * height)
         for cy in range(down)

@@ -64,6 +64,9 @@ class Settings(BaseModel):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
     ] = "INFO"
+    slow_request_seconds: Annotated[
+        float, Field(ge=0, description="a request that takes this long gets a log line that says where the time went")
+    ] = 2.0
     secret_key: Annotated[
         SecretStr | None,
         Field(
@@ -254,6 +257,12 @@ class Settings(BaseModel):
     ] = 3600
     worker_threads: Annotated[Count, Field(description="objects that one worker process checks at once")] = 4
     sweep_seconds: Annotated[Count, Field(description="how often the worker looks for uploads that expired")] = 300
+    worker_metrics_host: Annotated[str, Field(description="address on which the worker shows its figures")] = (
+        "127.0.0.1"
+    )
+    worker_metrics_port: Annotated[
+        Port | None, Field(description="port for that, at /metrics and with METRICS_TOKEN if that is set; empty: none")
+    ] = None
 
     @property
     def address(self) -> str:

@@ -20,7 +20,7 @@ def rfc3339(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678901Z`: always UTC, always microseconds, so that text sorts as time."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return moment.isoformat("T", "microseconds")[: -len("+00:00")] + "Z"
 
 
 def from_rfc3339(text: str) -> datetime:

@@ -4,6 +4,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ from typing import Any
 
 class LastWords(bytes):
     """What is sent before the connection is closed."""
+
+
+class Late(bytes):
+    """What is sent after a tenth of a second, as by a store that is busy."""
 
 
 @dataclass
@@ -50,6 +55,8 @@ class _Handler(socketserver.StreamRequestHandler):
                 self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             script.requests.append(head + self.rfile.read(length))
             scripted = script.answers.pop(0)
+            if isinstance(scripted, Late):
+                time.sleep(0.1)
             self.wfile.write(scripted)
             if isinstance(scripted, LastWords):
                 return

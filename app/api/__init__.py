@@ -1,6 +1,5 @@
 """The service over HTTP: the only room that knows it."""
 
-import logging
 import re
 import time
 import uuid
@@ -9,7 +8,7 @@ from functools import partial
 from flask import Flask, Response, g, request
 
 from app import logs
-from app.api import docs, health, images, metrics, problems, rates, tags, thumbnails, uploads, usage
+from app.api import accesses, docs, health, images, metrics, problems, rates, tags, thumbnails, uploads, usage
 from app.api.auth import standings
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context, context
@@ -18,17 +17,12 @@ from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.errors import FieldError, InvalidRequest
 from app.gallery import gallery_blueprint
-from app.metrics import Metrics
 from app.services import Services, build_services
 from app.settings import Settings
 from app.variant_specs import default_spec
 
-log = logging.getLogger(__name__)
-
 REQUEST_ID_HEADER = "X-Request-ID"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-_PROBES = frozenset({"/health", "/ready"})  # asked every few seconds
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -54,6 +48,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         app.register_blueprint(part.blueprint)
     app.register_blueprint(thumbnails.links)
     app.register_blueprint(gallery_blueprint(settings, bucket_origin=services.storage.public_origin))
+    services.metrics.serves_with(settings.web_threads)
     if settings.shows_metrics:
         app.register_blueprint(metrics.blueprint)
     app.wsgi_app = Hardened(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does it
@@ -63,8 +58,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 def _begin() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    g.started = time.perf_counter()
-    context().services.metrics.request_began(request.content_length or 0)
+    g.access = accesses.begin(context())
     logs.request_id.set(g.request_id)
     try:
         request.environ["PATH_INFO"].encode("latin-1").decode()  # as WSGI carries bytes (PEP 3333)
@@ -79,28 +73,6 @@ def _finish(response: Response) -> Response:
     scope = context()
     share(request, response, scope.settings.api_cors_origins)
     rates.show(response, standings())
-    route = request.url_rule.rule if request.url_rule else None
-    response.call_on_close(partial(_note_end, scope.services.metrics, request.method, route, response, g.started))
-    log.log(
-        logging.DEBUG if request.path in _PROBES else logging.INFO,
-        "request",
-        extra={
-            "method": request.method,
-            "route": route,
-            "status": response.status_code,
-            "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
-            "user_id": g.get("user_id"),
-        },
-    )
+    response.direct_passthrough = False  # with it, as send_file sets it, werkzeug forgets what is to be done on close
+    response.call_on_close(partial(accesses.end, g.access, scope, time.perf_counter(), response, g.get("user_id")))
     return response
-
-
-def _note_end(metrics: Metrics, method: str, route: str | None, response: Response, started: float) -> None:
-    """When the last byte of the answer was handed to the server, or the client is gone."""
-    metrics.request_ended(
-        method=method,
-        route=route,
-        status=response.status_code,
-        seconds=time.perf_counter() - started,
-        sent_bytes=response.content_length or 0,
-    )

@@ -24,6 +24,7 @@ from app.api.parsing import TAGS, parse, query_values, single_values
 from app.api.request_models import NoQuery, RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
+from app.spending import spend
 from app.spool import Spool
 
 if TYPE_CHECKING:
@@ -226,11 +227,13 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     stream = request.environ["wsgi.input"]
     if (connection := request.environ.get("gunicorn.socket")) is not None:
         connection.settimeout(_STALL_SECONDS)  # gunicorn has none of its own and sets it anew for each request
-    received = 0
+    received, waited = 0, 0.0
     while announced is None or received < announced:
         wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
         try:
+            began = time.perf_counter()
             piece = stream.read(wanted)
+            waited += time.perf_counter() - began
         except Exception as error:  # servers raise types of their own for bad chunks and lost connections
             raise IncompleteBody from error
         if not piece:
@@ -239,6 +242,7 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
         if received > max_bytes:
             raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
         yield piece
+    spend("receiving", waited)
     if announced is not None and received < announced:
         raise IncompleteBody
     if announced is not None and _more_follows(request):

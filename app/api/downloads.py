@@ -9,8 +9,8 @@ from werkzeug.http import http_date, parse_date
 from app.api.conditions import if_match
 from app.errors import PreconditionFailed, RangeNotSatisfiable
 from app.models import Image
+from app.services.bucket_urls import content_disposition
 from app.services.images import ImageService
-from app.services.storage import content_disposition
 
 # Section 14.1.2: from one byte to another or to the end, or the last so many.
 _ONE_RANGE = re.compile(r"bytes=(?:([0-9]{1,1000})-([0-9]{0,1000})|-([0-9]{1,1000}))", re.IGNORECASE)
@@ -53,7 +53,7 @@ def image_response(
 
 def _bytes_response(image: Image, images: ImageService, byte_range: tuple[int, int] | None) -> Response:
     stream = images.open(image, byte_range)
-    response = Response(stream, status=206 if byte_range else 200, direct_passthrough=True)
+    response = Response(stream, status=206 if byte_range else 200)
     response.headers["Content-Length"] = str(stream.length)
     if byte_range:
         response.headers["Content-Range"] = f"bytes {byte_range[0]}-{byte_range[1] - 1}/{image.file_size}"

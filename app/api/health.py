@@ -36,7 +36,7 @@ def health() -> Response:
     )
 )
 def ready() -> Response:
-    failing = context().services.failing_stores()
+    failing = context().services.readiness.failing_stores()
     checks = {store: "failing" if store in failing else "ok" for store in ("s3", "dynamodb", "sqs")}
     answer = Readiness.model_validate({"status": "unavailable" if failing else "ready", "checks": checks})
     return json_response(answer, 503 if failing else 200)

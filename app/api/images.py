@@ -15,7 +15,7 @@ from app.api.downloads import image_response
 from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import TAGS, Model, parse, query_values
-from app.api.presenting import image_resource, json_response, plan, version_etag
+from app.api.presenting import image_resource, image_resources, json_response, plan, version_etag
 from app.api.request_models import BatchDelete, DownloadQuery, MetadataQuery, NoQuery
 from app.api.response_models import (
     Base64Download,
@@ -98,7 +98,7 @@ def list_images() -> Response:
         raise errors.NotOwner("You can list your own images only.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
     shown: ImageList = {
-        "images": [image_resource(image, with_srcset=query.srcset) for image in page.images],
+        "images": image_resources(page.images, with_srcset=query.srcset),
         "count": len(page.images),
         "next_cursor": page.next_cursor,
     }
@@ -236,7 +236,7 @@ def batch_delete() -> Response:
 
 def _redirect_to_bucket(image: Image, *, attachment: bool) -> Response:
     services = context().services
-    url, _ = services.storage.download_url(image, services.clock(), attachment=attachment)
+    url = services.storage.urls(services.clock()).image(image, attachment=attachment)
     return Response(status=302, headers={"Location": url, "Cache-Control": "private, no-store"})
 
 

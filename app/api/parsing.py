@@ -1,6 +1,7 @@
 """From what a client wrote to a request model, or to an InvalidRequest that names each wrong field."""
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -28,7 +29,7 @@ def parse(model: type[Model], values: Mapping[str, object]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InvalidRequest(errors=_field_errors(error)) from error
+        raise InvalidRequest(errors=_field_errors(error, model.model_fields)) from error
 
 
 def split_tags(text: str) -> list[Any]:
@@ -76,8 +77,16 @@ def single_values(pairs: Iterable[tuple[str, str]], *, lists: frozenset[str] = f
     return values
 
 
-def _field_errors(error: ValidationError) -> list[FieldError]:
+def _field_errors(error: ValidationError, known: Collection[str]) -> list[FieldError]:
     return [
-        FieldError(".".join(str(part) for part in item["loc"]), item["msg"])
+        FieldError(
+            ".".join(str(part) for part in item["loc"]),
+            _unknown(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else item["msg"],
+        )
         for item in error.errors(include_input=False, include_url=False)
     ]
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return "is not known" + (f"; did you mean {close[0]}?" if close else "")

@@ -1,6 +1,6 @@
 """Answers as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import orjson
@@ -26,23 +26,33 @@ def json_response(model: BaseModel | Mapping[str, object], status: int = 200) ->
 
 def image_resource(image: Image, *, with_srcset: bool = False) -> ImageResource:
     """The image as its owner sees it, with URLs of its bytes and its variants once there are any."""
-    resource = _without_urls(image)
-    if image.status is Status.UPLOADED:
-        scope = context()
-        now = scope.services.clock()
-        url, expires_at = scope.services.storage.download_url(image, now)
-        resource["sha256"] = image.sha256
-        resource["download_url"] = url
-        resource["url_expires_at"] = rfc3339(expires_at)
-        resource["thumbnail_url"] = _variant_url(scope, image, scope.default_spec_name, now)
-        if with_srcset:
-            resource["srcset"] = _srcset(scope, image, now)
-    return resource
+    return image_resources((image,), with_srcset=with_srcset)[0]
+
+
+def image_resources(images: Iterable[Image], *, with_srcset: bool = False) -> list[ImageResource]:
+    """As `image_resource`, all as of the same moment."""
+    scope = context()
+    now = scope.services.clock()
+    urls = scope.services.storage.urls(now)
+    expires_at = rfc3339(urls.expires_at)
+    shown = []
+    for image in images:
+        resource = _without_urls(image)
+        if image.status is Status.UPLOADED:
+            resource["sha256"] = image.sha256
+            resource["download_url"] = urls.image(image)
+            resource["url_expires_at"] = expires_at
+            resource["thumbnail_url"] = _variant_url(scope, image, scope.default_spec_name, now)
+            if with_srcset:
+                resource["srcset"] = _srcset(scope, image, now)
+        shown.append(resource)
+    return shown
 
 
 def _without_urls(image: Image) -> ImageResource:
     """What is shown while there are no bytes to give."""
     assert image.status is not Status.DELETING  # nobody is shown those
+    created_at = rfc3339(image.created_at)
     resource: ImageResource = {
         "image_id": image.image_id,
         "user_id": image.user_id,
@@ -62,8 +72,8 @@ def _without_urls(image: Image) -> ImageResource:
         "captured_at": image.captured_at,
         "sha256": None,
         "status": image.status,
-        "created_at": rfc3339(image.created_at),
-        "updated_at": rfc3339(image.updated_at),
+        "created_at": created_at,
+        "updated_at": created_at if image.updated_at == image.created_at else rfc3339(image.updated_at),
         "version": image.version,
         "download_url": None,
         "url_expires_at": None,

@@ -12,8 +12,8 @@ from app.api.parsing import parse, query_values
 from app.api.presenting import LINKS
 from app.api.request_models import LinkQuery
 from app.models import Image
+from app.services.bucket_urls import content_disposition
 from app.services.links import Link
-from app.services.storage import content_disposition
 from app.services.variants import variant_etag
 from app.variant_specs import Rendition, VariantFormat, VariantSpec, automatic_formats, parsed_spec
 
@@ -118,12 +118,11 @@ def _redirect_to_bucket(
     """Without an ETag, which would be that of the variant; kept for as long as both URLs are good, if at all."""
     services = context().services
     now = services.clock()
-    url, expires_at = services.storage.variant_url(
-        image.image_id, rendition.name, now, media_type=rendition.format.media_type, filename=filename
-    )
+    urls = services.storage.urls(now)
+    url = urls.variant(image.image_id, rendition.name, media_type=rendition.format.media_type, filename=filename)
     response = Response(status=302, headers={"Location": url})
     if seconds_left is not None:
-        max_age = min(seconds_left, int((expires_at - now).total_seconds()))
+        max_age = min(seconds_left, int((urls.expires_at - now).total_seconds()))
         response.headers["Cache-Control"] = f"private, max-age={max_age}"
     return _varied(response, spec)
 

@@ -3,6 +3,7 @@
 import json
 import secrets
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -80,6 +81,11 @@ def rebuild_postings_command(user_id: str | None) -> None:
 @click.option("--verify-bytes", is_flag=True, help="Read every object and compare its checksum.")
 @click.option("--grace", default=3600, show_default=True, help="Leave alone what changed in so many seconds.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a finding, and one at the end for all.")
+@click.option(
+    "--figures",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write how many findings there were, as Prometheus' node exporter reads it (FILE.prom).",
+)
 @click.pass_context
 def audit_command(
     context: click.Context,
@@ -90,6 +96,7 @@ def audit_command(
     verify_bytes: bool,
     grace: int,
     as_json: bool,
+    figures: Path | None,
 ) -> None:
     """Compare table and bucket in both directions. Changes nothing unless told to.
 
@@ -109,7 +116,7 @@ def audit_command(
         grace=timedelta(seconds=grace),
     )
     try:
-        left = audit(settings, orders, as_json=as_json)
+        left = audit(settings, orders, as_json=as_json, figures=figures)
     except BackendUnavailable as error:
         raise click.ClickException(f"{_no_answer(settings, error)} Then call this again.") from error
     context.exit(1 if left else 0)

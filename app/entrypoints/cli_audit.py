@@ -5,32 +5,43 @@ import itertools
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import click
 import orjson
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from pydantic import SecretStr
 
 from app.services import build_services
-from app.services.audit import Audit, Finding, Orders, Pass, Step
+from app.services.audit import Audit, Finding, Kind, Orders, Pass, Step
 from app.settings import Settings
 
 
-def audit(settings: Settings, orders: Orders, *, as_json: bool = False, only_left: bool = False) -> int:
+def audit(
+    settings: Settings,
+    orders: Orders,
+    *,
+    as_json: bool = False,
+    only_left: bool = False,
+    figures: Path | None = None,
+) -> int:
     """Compare, show what is found, or only what is left of it, and return how many findings are left.
 
-    Raises BackendUnavailable.
+    Its figures are for Prometheus' node exporter, which reads files of that format. Raises BackendUnavailable.
     """
     if settings.secret_key is None:  # it signs cursors, and an audit lists nothing for anybody
         settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
     steps = Audit(build_services(settings), settings, orders).run()
     checked: Counter[str] = Counter({of.value: 0 for of in Pass})
     findings: Counter[bool] = Counter()
+    kinds = Counter(dict.fromkeys(itertools.product(Kind, (True, False)), 0))
     for of, steps_of_pass in itertools.groupby(steps, key=lambda step: step.of):
         for step in steps_of_pass if as_json else _with_progress(of, steps_of_pass):
             checked[of] += step.checked
             for finding in step.findings:
                 findings[finding.done] += 1
+                kinds[finding.kind, finding.done] += 1
                 if not (only_left and finding.done):
                     click.echo(_json(finding) if as_json else _line(finding))
     if as_json:
@@ -41,7 +52,20 @@ def audit(settings: Settings, orders: Orders, *, as_json: bool = False, only_lef
             f"Checked {checked['rows']} rows, {checked['objects']} objects and {checked['postings']} postings: "
             f"{findings.total()} findings, {findings[False]} left."
         )
+    if figures is not None:
+        _write_figures(figures, kinds)
     return findings[False]
+
+
+def _write_figures(path: Path, kinds: Mapping[tuple[Kind, bool], int]) -> None:
+    registry = CollectorRegistry()
+    found = Gauge("image_storage_audit_findings", "Of the last audit", ["kind", "left"], registry=registry)
+    for (kind, done), number in kinds.items():
+        found.labels(kind.value, "no" if done else "yes").set(number)
+    Gauge(
+        "image_storage_last_audit_timestamp_seconds", "When an audit last came to its end", registry=registry
+    ).set_to_current_time()
+    write_to_textfile(str(path), registry)
 
 
 def _with_progress(of: Pass, steps: Iterable[Step]) -> Iterable[Step]:

@@ -5,6 +5,7 @@ other way round, so that what is asked for is still done, and the emulator saves
 nobody changes them any more.
 """
 
+import errno
 import os
 import secrets
 import signal
@@ -25,6 +26,7 @@ from typing import IO
 import click
 
 from app.entrypoints.cli_audit import audit
+from app.entrypoints.lock import locked
 from app.entrypoints.signals import Stopped, StopSignals
 from app.errors import BackendUnavailable
 from app.services import build_services
@@ -35,6 +37,7 @@ from app.settings import PRODUCTION_STAGE, Settings
 
 _START_SECONDS = 30
 _STOP_SECONDS = 40  # gunicorn lets running requests finish for 30
+_LOCK_SECONDS = 15  # what the stop of the one before takes when nothing hangs
 _WINDOWS = sys.platform == "win32"
 _EMULATOR_KEY = "test"
 
@@ -87,11 +90,13 @@ class _Children:
         environment: Mapping[str, str],
         *,
         log: Path | None = None,
+        lock: IO[bytes] | None = None,
         stopped_cleanly: Callable[[], None] = lambda: None,
     ) -> _Child:
+        """A `lock` is held by the child too, for as long as it lives."""
         with ExitStack() as files, self._signals.held_back():  # a child that nobody knows of would outlive us
             output = files.enter_context(log.open("ab")) if log else None
-            child = _Child(name, _spawn(command, environment, output), log, stopped_cleanly)
+            child = _Child(name, _spawn(command, environment, output, lock), log, stopped_cleanly)
             self._stack.callback(child.stop)
         self._children.append(child)
         return child
@@ -107,13 +112,14 @@ def run_local(settings: Settings) -> None:
     with ExitStack() as stack:
         children = _Children(stack, signals)
         try:
+            lock = stack.enter_context(_locked_data(settings)) if settings.uses_emulator else None
             _require_free(settings.host, settings.port, "PORT")
             environment = dict(os.environ)
             if settings.secret_key is None:
                 environment["SECRET_KEY"] = _kept_secret_key(settings.data_dir)
             if settings.uses_emulator:
                 click.echo("Starting the embedded AWS emulator ...")
-                _start_emulator(settings, children)
+                _start_emulator(settings, children, lock)
             _prepare_stores(settings)
             if settings.uses_emulator:
                 _recover(settings)
@@ -126,7 +132,7 @@ def run_local(settings: Settings) -> None:
                 children.require_running()
                 time.sleep(0.2)  # a signal ends this wait at once
         except Stopped:
-            click.echo("\nStopping ...")
+            click.echo("\nStopping, which takes a few seconds ...")
         finally:
             signals.ignore()
     click.echo("Stopped. What was stored is kept." if settings.uses_emulator else "Stopped.")
@@ -147,6 +153,23 @@ def server_command(settings: Settings, *, windows: bool) -> list[str]:
     ]
 
 
+def _locked_data(settings: Settings) -> IO[bytes]:
+    """A lock on what the emulator keeps. Two at work on it would each lose what the other has stored."""
+    home = _emulator_home(settings)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = locked(
+            home / "lock",
+            seconds=_LOCK_SECONDS,
+            say=lambda: click.echo(f"Waiting for another that is at work in {settings.data_dir} ..."),
+        )
+    except OSError as error:
+        raise StartError(f"DATA_DIR: cannot write to {home} ({error.strerror}).") from error
+    if lock is None:
+        raise StartError(f"DATA_DIR: another is at work in {settings.data_dir}. Stop it, or set another DATA_DIR.")
+    return lock
+
+
 def _require_free(host: str, port: int, setting: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -155,7 +178,10 @@ def _require_free(host: str, port: int, setting: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StartError(f"{setting}: cannot listen on {host}:{port} ({error.strerror}).") from error
+            name = "HOST" if error.errno == errno.EADDRNOTAVAIL else setting
+            raise StartError(
+                f"{name}: cannot listen on {host}:{port} ({error.strerror}). Put another {name} into .env."
+            ) from error
 
 
 def _kept_secret_key(data_dir: Path) -> str:
@@ -174,7 +200,7 @@ def _emulator_home(settings: Settings) -> Path:
     return settings.data_dir.resolve() / "emulator"
 
 
-def _start_emulator(settings: Settings, children: _Children) -> None:
+def _start_emulator(settings: Settings, children: _Children, lock: IO[bytes] | None) -> None:
     """Start it, and find out whether its last stop was a clean one.
 
     It saves the tables only when it stops, so if it is killed they are afterwards as they were at
@@ -183,7 +209,6 @@ def _start_emulator(settings: Settings, children: _Children) -> None:
     """
     _require_free("127.0.0.1", settings.emulator_port, "EMULATOR_PORT")
     home = _emulator_home(settings)
-    home.mkdir(parents=True, exist_ok=True)
     running = home / "running"
     if running.exists():
         (home / "damaged").touch()
@@ -215,12 +240,15 @@ def _start_emulator(settings: Settings, children: _Children) -> None:
         [sys.executable, "-m", "ministack"],
         environment,
         log=home / "emulator.log",
+        lock=lock,
         stopped_cleanly=running.unlink,
     )
     _wait_until_answers(f"http://127.0.0.1:{settings.emulator_port}/_ministack/health", emulator)
 
 
-def _spawn(command: list[str], environment: Mapping[str, str], output: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+def _spawn(
+    command: list[str], environment: Mapping[str, str], output: IO[bytes] | None, inherited: IO[bytes] | None
+) -> "subprocess.Popen[bytes]":
     """Start a child that Ctrl-C at the terminal does not reach: it is stopped from here, in its turn.
 
     On Linux it also ends when this process is killed and cannot stop it.
@@ -238,6 +266,7 @@ def _spawn(command: list[str], environment: Mapping[str, str], output: IO[bytes]
         stderr=output,
         start_new_session=not _WINDOWS,
         creationflags=flags,
+        pass_fds=(inherited.fileno(),) if inherited and not _WINDOWS else (),
     )
 
 
@@ -266,7 +295,7 @@ def _prepare_stores(settings: Settings) -> None:
     """Make bucket, table and queue exist; in production they are the deployment's, and only looked at."""
     if settings.stage != PRODUCTION_STAGE:
         provision_stores(settings)
-    elif failing := build_services(settings).failing_stores():
+    elif failing := build_services(settings).readiness.failing_stores():
         raise StartError(f"Not ready: {', '.join(failing)}. The log above says why.")
 
 
@@ -310,8 +339,9 @@ def _address(settings: Settings) -> str:
 
 def _say_hello(settings: Settings) -> None:
     address = _address(settings)
+    caller = "X-User-ID: alice" if settings.auth_mode == "header" else "Authorization: Bearer ..."
     click.echo(
         f"\nThe Image Storage Service is ready at {address} (Ctrl-C stops it). Try:\n\n"
-        f"  curl -H 'X-User-ID: alice' -F file=@photo.jpg -F title=Beach {address}/api/v1/images/upload\n\n"
-        f"API: {address}/docs"
+        f"  curl -H '{caller}' -F file=@photo.jpg -F title=Beach {address}/api/v1/images/upload\n\n"
+        f"Gallery: {address}/    API: {address}/docs"
     )

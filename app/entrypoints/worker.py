@@ -13,10 +13,12 @@ from contextlib import ExitStack
 
 from app import logs
 from app.entrypoints.signals import Stopped, StopSignals
+from app.entrypoints.worker_watch import Watch
 from app.errors import BackendUnavailable, Overloaded
 from app.services import build_services
 from app.services.queue import VISIBILITY_SECONDS, Message, UploadQueue
 from app.settings import Settings
+from app.worker_metrics import WorkerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +34,16 @@ def run_worker(settings: Settings) -> None:
     with ExitStack() as stack:
         try:
             services = build_services(settings.model_copy(update={"decode_wait_seconds": _DECODE_WAIT_SECONDS}))
+            figures = WorkerMetrics(services.metrics.registry)
+            if settings.worker_metrics_port is not None:
+                watch = Watch(services, figures, settings, port=settings.worker_metrics_port)
+                watch.start()
+                stack.callback(watch.stop)
             worker = Worker(
                 services.queue,
                 services.uploads.handle,
                 services.uploads.sweep,
+                figures,
                 threads=settings.worker_threads,
                 sweep_seconds=settings.sweep_seconds,
             )
@@ -61,6 +69,7 @@ class Worker:
         queue: UploadQueue,
         handle: Callable[[str], None],
         sweep: Callable[[], Iterator[object]],
+        figures: WorkerMetrics,
         *,
         threads: int,
         sweep_seconds: float,
@@ -68,6 +77,8 @@ class Worker:
         self._queue = queue
         self._handle = handle
         self._sweep = sweep
+        self._figures = figures
+        figures.works_with(threads)
         self._sweep_seconds = sweep_seconds
         self._stopping = threading.Event()
         self._polling = threading.Event()
@@ -108,6 +119,8 @@ class Worker:
             if self._stopping.is_set():
                 _tell(self._queue.give_back, messages)
                 return True
+            for sent_at in (message.sent_at for message in messages if message.sent_at is not None):
+                self._figures.message_received(time.time() - sent_at)
             return self._handle_all(messages)
         except BackendUnavailable as error:
             log.warning("queue unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
@@ -137,6 +150,15 @@ class Worker:
         return succeeded
 
     def _handled(self, message: Message) -> bool:
+        began, done = time.perf_counter(), False
+        self._figures.message_begun()
+        try:
+            done = self._handled_now(message)
+        finally:
+            self._figures.message_ended(done=done, seconds=time.perf_counter() - began)
+        return done
+
+    def _handled_now(self, message: Message) -> bool:
         logs.request_id.set(message.message_id)
         try:
             self._handle(message.body)
@@ -157,6 +179,7 @@ class Worker:
                 for _ in self._sweep():
                     if self._stopping.is_set():
                         return
+                self._figures.sweep_ended()
             except BackendUnavailable as error:
                 log.warning("sweep cut short", extra={"store": error.store})
             except Exception:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import ssl
 import threading
 import time
@@ -118,6 +119,17 @@ class AWSClientFactory:
                 raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
         frozen: ReadOnlyCredentials = self._credentials.get_frozen_credentials()
         return frozen
+
+    def domain(self) -> str:
+        """What the names of AWS's hosts in this region end with: `amazonaws.com`, but not in all of its partitions.
+
+        By botocore's data and the rule of its endpoints: a region that nobody knows is one of the first partition.
+        """
+        region = self._settings.aws_region
+        partitions = self._botocore_session.get_data("partitions")["partitions"]
+        found = [it for it in partitions if region in it["regions"] or re.match(it["regionRegex"], region)]
+        domain: str = (found or partitions)[0]["outputs"]["dnsSuffix"]
+        return domain
 
     def _client(self, service: str, budget: tuple[int, int] | None = None) -> Any:
         key = (os.getpid(), service, budget or _BUDGETS[service])

@@ -22,7 +22,7 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from urllib3 import HTTPResponse
 
-from app.services.observed import ObserveCall
+from app.services.observed import Call, ObserveCall, began_at, consumed
 from app.services.sigv4 import HeaderSigner
 from app.services.wire import Answer, Connections
 from app.times import Clock
@@ -52,15 +52,25 @@ class _Handover:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._current = threading.local()
+        client.meta.events.register("before-call", self._count_from_its_beginning)
         client.meta.events.register_first("before-send", self._first_outcome)
 
-    def call(self, method: str, parameters: Mapping[str, Any], outcome: AWSResponse | BotoCoreError) -> Any:
-        """What boto3 makes of it: after further attempts a result, or what it raises."""
-        self._current.outcome = outcome
+    def call(
+        self, method: str, parameters: Mapping[str, Any], outcome: AWSResponse | BotoCoreError, began: float
+    ) -> Any:
+        """What boto3 makes of it: after further attempts a result, or what it raises.
+
+        `began` is when the attempt that was made here did, by `time.perf_counter`.
+        """
+        self._current.outcome, self._current.began = outcome, began
         try:
             return getattr(self._client, method)(**parameters)
         finally:
-            self._current.outcome = None
+            self._current.outcome = self._current.began = None
+
+    def _count_from_its_beginning(self, context: dict[str, Any], **_: object) -> None:
+        if (began := getattr(self._current, "began", None)) is not None:
+            began_at(context, began)
 
     def _first_outcome(self, **_: object) -> AWSResponse | None:
         """What botocore asks before each attempt: an answer to take instead of sending the request."""
@@ -139,6 +149,7 @@ class FastDynamoDB:
 
     def _call(self, operation: str, method: str, parameters: Mapping[str, Any]) -> Any:
         began = time.perf_counter()
+        parameters = {"ReturnConsumedCapacity": "TOTAL", **parameters}
         body = orjson.dumps(parameters)
         headers = {
             "content-type": "application/x-amz-json-1.0",
@@ -157,13 +168,14 @@ class FastDynamoDB:
         try:
             answer = self._connections.exchange(_head("POST", "/", signed), body)
         except BotoCoreError as error:
-            return self._handover.call(method, parameters, error)
+            return self._handover.call(method, parameters, error, began)
         if answer.status != 200:
-            return self._handover.call(
-                method, parameters, _as_response(answer, answer.read(), self._connections.origin)
-            )
-        self._observe("dynamodb", operation, "ok", time.perf_counter() - began)
-        return orjson.loads(answer.read())
+            outcome = _as_response(answer, answer.read(), self._connections.origin)
+            return self._handover.call(method, parameters, outcome, began)
+        seconds = time.perf_counter() - began
+        result = orjson.loads(answer.read())
+        self._observe(Call("dynamodb", operation, "ok", seconds, consumed(result)))
+        return result
 
 
 def bucket_address(endpoint: str, bucket: str, *, in_path: bool) -> tuple[str, str]:
@@ -216,12 +228,11 @@ class FastS3:
         try:
             answer = self._connections.exchange(head, stream=True)
         except BotoCoreError as error:
-            return self._handover.call("get_object", parameters, error)
+            return self._handover.call("get_object", parameters, error, began)
         if answer.status not in (200, 206) or not {"content-length", "last-modified"} <= answer.headers.keys():
-            return self._handover.call(
-                "get_object", parameters, _as_response(answer, answer.read(), self._connections.origin)
-            )
-        self._observe("s3", "GetObject", "ok", time.perf_counter() - began)
+            outcome = _as_response(answer, answer.read(), self._connections.origin)
+            return self._handover.call("get_object", parameters, outcome, began)
+        self._observe(Call("s3", "GetObject", "ok", time.perf_counter() - began))
         return {
             "Body": answer,
             "ContentLength": int(answer.headers["content-length"]),
@@ -250,12 +261,12 @@ class FastS3:
         else:
             content = answer.read()
             if answer.status == 200 and not content:  # S3 can say that it failed in the body of a 200
-                self._observe("s3", "PutObject", "ok", time.perf_counter() - began)
+                self._observe(Call("s3", "PutObject", "ok", time.perf_counter() - began))
                 return {"ETag": answer.headers.get("etag")}
             outcome = _as_response(answer, content, self._connections.origin)
         if not isinstance(body, bytes):
             body.seek(start)
-        return self._handover.call("put_object", parameters, outcome)
+        return self._handover.call("put_object", parameters, outcome, began)
 
     def path(self, key: str) -> str:
         """Where an object lies at the origin of the connections."""

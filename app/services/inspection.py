@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.admission import MemoryBudget
+from app.admission import MemoryBudget, ObserveAdmission, nobody
 from app.formats import Bytes
 from app.settings import Settings
 from app.spool import Spool
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 class Inspector:
     """One for all services of a process, since they share its memory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observe: ObserveAdmission = nobody) -> None:
+        """`observe` is told of each image that is let in to be decoded, or refused."""
         self._limits = settings.image_limits
         self._strip = settings.strip_metadata
-        self.budget = MemoryBudget(settings.decode_memory_bytes, wait_seconds=settings.decode_wait_seconds)
+        self.budget = MemoryBudget(
+            settings.decode_memory_bytes, wait_seconds=settings.decode_wait_seconds, observe=observe
+        )
 
     def inspect(self, data: Bytes) -> "ImageFacts":
         """As `imaging.inspect`; also raises Overloaded where too much is being decoded already."""

@@ -28,7 +28,8 @@ class LinkSigner:
     """Signs links with HMAC-SHA-256 (RFC 2104). The first secret signs; all of them are good to verify."""
 
     def __init__(self, *secrets: str, lifetime_seconds: int) -> None:
-        self._keys = [hmac.digest(secret.encode(), b"variant link", "sha256") for secret in secrets]
+        keys = [hmac.digest(secret.encode(), b"variant link", "sha256") for secret in secrets]
+        self._macs = [hmac.new(key, digestmod="sha256") for key in keys]
         self._lifetime_seconds = lifetime_seconds
 
     def sign(self, image_id: str, sha256: str, spec_name: str, now: datetime) -> Link:
@@ -36,12 +37,12 @@ class LinkSigner:
         slot = self._lifetime_seconds // 2
         expires = int(now.timestamp()) // slot * slot + self._lifetime_seconds
         version = sha256[:12]
-        signature = _signature(self._keys[0], image_id, version, spec_name, expires)
+        signature = _signature(self._macs[0], image_id, version, spec_name, expires)
         return Link(image_id=image_id, version=version, spec_name=spec_name, expires=expires, signature=signature)
 
     def verify(self, link: Link, now: datetime) -> None:
         """Raises InvalidLink unless we made it and it has not expired."""
-        made = [_signature(key, link.image_id, link.version, link.spec_name, link.expires) for key in self._keys]
+        made = [_signature(mac, link.image_id, link.version, link.spec_name, link.expires) for mac in self._macs]
         given = link.signature.encode()  # compare_digest wants ASCII, or bytes
         if not any(hmac.compare_digest(given, signature.encode()) for signature in made):
             raise InvalidLink
@@ -49,6 +50,7 @@ class LinkSigner:
             raise InvalidLink("The link has expired. Take the one that the image has now.")
 
 
-def _signature(key: bytes, image_id: str, version: str, spec_name: str, expires: int) -> str:
-    mac = hmac.digest(key, f"{image_id}\0{version}\0{spec_name}\0{expires}".encode(), "sha256")[:_MAC_BYTES]
-    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+def _signature(keyed: hmac.HMAC, image_id: str, version: str, spec_name: str, expires: int) -> str:
+    mac = keyed.copy()  # a third faster than beginning with the key, and a page has a hundred links
+    mac.update(f"{image_id}\0{version}\0{spec_name}\0{expires}".encode())
+    return base64.urlsafe_b64encode(mac.digest()[:_MAC_BYTES]).rstrip(b"=").decode()

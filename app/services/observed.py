@@ -1,19 +1,45 @@
 """Who counts and times calls is told of each that boto3 makes."""
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-ObserveCall = Callable[[str, str, str, float], None]
-"""Takes the store, the operation, its outcome (ok, or what went wrong) and the seconds that it took."""
+METERED = frozenset(
+    {"GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
+)
+"""The operations of DynamoDB that can say which capacity they consumed."""
 
 
-def nobody(_store: str, _operation: str, _outcome: str, _seconds: float) -> None:
+class Call(NamedTuple):
+    """One call with all its attempts, until the head of its answer. `outcome` is ok, or what went wrong."""
+
+    store: str
+    operation: str
+    outcome: str
+    seconds: float
+    consumed: Sequence[Mapping[str, Any]] = ()
+    """ConsumedCapacity of each table, as DynamoDB says it; a call that fails does not say it."""
+
+
+ObserveCall = Callable[[Call], None]
+
+
+def nobody(_call: Call) -> None:
     """Where nobody counts."""
+
+
+def consumed(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What the answer says of consumed capacity: of one table as a mapping, of several as a list of those."""
+    found: Any = answer.get("ConsumedCapacity", ())
+    return [found] if isinstance(found, dict) else found
 
 
 def observed(client: Any, store: str, observe: ObserveCall) -> Any:
     """The client, by whose own events (botocore, "Event system") the observer hears of each call."""
+
+    def ask(params: dict[str, Any], model: Any, **_: object) -> None:
+        if model.name in METERED:
+            params.setdefault("ReturnConsumedCapacity", "TOTAL")
 
     def begin(context: dict[str, Any], **_: object) -> None:
         context["began"] = time.perf_counter()
@@ -21,13 +47,20 @@ def observed(client: Any, store: str, observe: ObserveCall) -> Any:
     def end(context: dict[str, Any], model: Any, http_response: Any, parsed: dict[str, Any], **_: object) -> None:
         succeeded = http_response.status_code < 300
         outcome = "ok" if succeeded else parsed.get("Error", {}).get("Code", str(http_response.status_code))
-        observe(store, model.name, outcome, time.perf_counter() - context["began"])
+        observe(Call(store, model.name, outcome, time.perf_counter() - context["began"], consumed(parsed)))
 
     def fail(context: dict[str, Any], exception: Exception, event_name: str, **_: object) -> None:
         operation = event_name.rpartition(".")[2]
-        observe(store, operation, type(exception).__name__, time.perf_counter() - context["began"])
+        observe(Call(store, operation, type(exception).__name__, time.perf_counter() - context["began"]))
 
+    if store == "dynamodb":
+        client.meta.events.register("provide-client-params", ask)
     client.meta.events.register("before-call", begin)
     client.meta.events.register("after-call", end)
     client.meta.events.register("after-call-error", fail)
     return client
+
+
+def began_at(context: dict[str, Any], moment: float) -> None:
+    """Count a call of boto3 from an earlier moment on (of `time.perf_counter`)."""
+    context["began"] = moment

@@ -14,7 +14,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +21,7 @@ import orjson
 
 from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
+from app.services.fast import bucket_address
 from app.services.sigv4 import ALGORITHM, signing_key
 from app.settings import Settings
 
@@ -56,15 +56,11 @@ class Presigner:
     def __init__(self, factory: AWSClientFactory, settings: Settings) -> None:
         self._factory = factory
         self._region = settings.aws_region
+        self._bucket = settings.s3_bucket
         endpoint = settings.s3_public_endpoint_url or settings.endpoint_url
-        bucket = settings.s3_bucket
-        self._bucket = bucket
-        if endpoint:
-            self._origin, self._prefix = endpoint, f"/{bucket}"
-        elif "." in bucket:  # such a bucket's host name does not match Amazon's certificate
-            self._origin, self._prefix = f"https://s3.{self._region}.amazonaws.com", f"/{bucket}"
-        else:
-            self._origin, self._prefix = f"https://{bucket}.s3.{self._region}.amazonaws.com", ""
+        self._origin, self._prefix = bucket_address(
+            endpoint or f"https://s3.{self._region}.{factory.domain()}", self._bucket, in_path=bool(endpoint)
+        )
         self._host = urlsplit(self._origin).netloc
 
     @property
@@ -72,16 +68,9 @@ class Presigner:
         """Where all presigned requests go: scheme, host and port."""
         return f"{urlsplit(self._origin).scheme}://{self._host}"
 
-    def get_url(self, key: str, *, signed_at: datetime, expires_in_seconds: int, **overrides: str) -> str:
-        """The URL from which the object can be read until `signed_at` plus the seconds have passed.
-
-        `overrides` are headers that the answer shall have whatever the object says:
-        `response_cache_control`, `response_content_disposition`, `response_content_type`.
-        """
-        answer_with = "".join([f"&{_quoted(name, value)}" for name, value in sorted(overrides.items())])
-        return self._signed(
-            "GET", key, signed_at=signed_at, expires_in_seconds=expires_in_seconds, answer_with=answer_with
-        )
+    def get_urls(self, *, signed_at: datetime, expires_in_seconds: int) -> "UrlSigner":
+        """For URLs from which objects can be read until `signed_at` plus the seconds have passed."""
+        return self._signer("GET", signed_at, expires_in_seconds, {})
 
     def put(self, expected: ExpectedObject, *, signed_at: datetime, expires_in_seconds: int) -> PresignedUpload:
         """A PUT that stores the object as expected, and only where there is none yet (`If-None-Match: *`).
@@ -93,9 +82,7 @@ class Presigner:
         if expected.sha256 is not None:
             headers["x-amz-checksum-sha256"] = base64.b64encode(expected.sha256).decode()
         signed = {"Content-Length": str(expected.file_size), **headers}
-        url = self._signed(
-            "PUT", expected.key, signed_at=signed_at, expires_in_seconds=expires_in_seconds, headers=signed
-        )
+        url = self._signer("PUT", signed_at, expires_in_seconds, signed).url(expected.key)
         expires_at = signed_at + timedelta(seconds=expires_in_seconds)
         return PresignedUpload(method=UploadMethod.PUT, url=url, headers=headers, fields={}, expires_at=expires_at)
 
@@ -128,31 +115,47 @@ class Presigner:
         document = {"expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"), "conditions": conditions}
         policy = base64.b64encode(orjson.dumps(document)).decode()
         fields["policy"] = policy
-        fields["x-amz-signature"] = _signature(start.key, policy)
+        fields["x-amz-signature"] = hmac.digest(start.key, policy.encode(), "sha256").hex()
         url = f"{self._origin}{self._prefix or '/'}"
         return PresignedUpload(method=UploadMethod.POST, url=url, headers={}, fields=fields, expires_at=expires_at)
 
-    def _signed(
-        self,
-        method: str,
-        key: str,
-        *,
-        signed_at: datetime,
-        expires_in_seconds: int,
-        headers: Mapping[str, str] = MappingProxyType({}),
-        answer_with: str = "",
-    ) -> str:
-        """The URL of a request that is only good with these headers. `answer_with` sorts behind all X-Amz-*."""
+    def _signer(
+        self, method: str, signed_at: datetime, expires_in_seconds: int, headers: Mapping[str, str]
+    ) -> "UrlSigner":
+        """For requests that are only good with these headers."""
         start = _start(self._factory.credentials(), self._region, signed_at, expires_in_seconds)
-        path = self._prefix + "/" + quote(key, safe="/~")
-        lines, names = f"host:{self._host}\n", "host"
-        if headers:
-            sent = sorted([f"host:{self._host}", *(f"{name.lower()}:{value}" for name, value in headers.items())])
-            lines, names = "\n".join([*sent, ""]), ";".join(line.partition(":")[0] for line in sent)
-        query = f"{start.query}&{_quoted('X-Amz-SignedHeaders', names)}{answer_with}"
-        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
-        text = start.text + hashlib.sha256(request.encode()).hexdigest()
-        return f"{self._origin}{path}?{query}&X-Amz-Signature={_signature(start.key, text)}"
+        sent = {"host": self._host, **{name.lower(): value for name, value in headers.items()}}
+        return UrlSigner(start, method, f"{self._prefix}/", sent, origin=self._origin)
+
+
+class UrlSigner:
+    """Signs URLs of one method and moment, of which a page has a hundred: what they have in common is computed once."""
+
+    def __init__(self, start: "_Start", method: str, prefix: str, headers: Mapping[str, str], *, origin: str) -> None:
+        """`headers` are those that must be sent, by names in lower case."""
+        names = ";".join(sorted(headers))
+        lines = "".join([f"{name}:{headers[name]}\n" for name in sorted(headers)])
+        self._mac = hmac.new(start.key, digestmod="sha256")
+        self._text = start.text
+        self._method = method
+        self._origin = origin
+        self._prefix = prefix
+        self._query = f"{start.query}&{_quoted('X-Amz-SignedHeaders', names)}"
+        self._rest = f"{lines}\n{names}\nUNSIGNED-PAYLOAD"
+
+    def url(self, key: str, **overrides: str) -> str:
+        """The URL of the object with this key.
+
+        `overrides` are headers that the answer shall have whatever the object says:
+        `response_cache_control`, `response_content_disposition`, `response_content_type`.
+        """
+        path = self._prefix + quote(key, safe="/~")
+        # Their names sort behind all X-Amz-*, as the signature wants it.
+        query = "&".join([self._query, *[_quoted(name, value) for name, value in sorted(overrides.items())]])
+        request = f"{self._method}\n{path}\n{query}\n{self._rest}"
+        mac = self._mac.copy()
+        mac.update((self._text + hashlib.sha256(request.encode()).hexdigest()).encode())
+        return f"{self._origin}{path}?{query}&X-Amz-Signature={mac.hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,3 @@ def _start(credentials: "ReadOnlyCredentials", region: str, signed_at: datetime,
 def _quoted(name: str, value: str) -> str:
     """A parameter as it stands in a query string. Kept, since most are the same in all URLs."""
     return f"{name.replace('_', '-')}={quote(value, safe='')}"
-
-
-def _signature(key: bytes, text: str) -> str:
-    return hmac.digest(key, text.encode(), "sha256").hex()

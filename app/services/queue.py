@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
 from app.errors import BackendUnavailable
 from app.services.aws import AWSClientFactory, error_code, translated
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +21,10 @@ VISIBILITY_SECONDS = 60
 MAX_RECEIVES = 5
 """After so many times unhandled a message goes to the dead-letter queue."""
 BATCH = 10  # most messages of one request (Amazon SQS API Reference, "ReceiveMessage", "DeleteMessageBatch")
+_COUNTS: dict[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], str] = {
+    "ApproximateNumberOfMessages": "waiting",
+    "ApproximateNumberOfMessagesNotVisible": "in_flight",
+}
 _WAIT_SECONDS = 20  # the longest that SQS allows, below the read timeout of the client that receives
 
 
@@ -31,6 +39,8 @@ class Message:
     message_id: str
     receipt: str
     body: str
+    sent_at: float | None = None
+    """When it came into the queue, in seconds since 1970."""
 
 
 class UploadQueue:
@@ -49,9 +59,10 @@ class UploadQueue:
                 MaxNumberOfMessages=BATCH,
                 WaitTimeSeconds=_WAIT_SECONDS,
                 VisibilityTimeout=VISIBILITY_SECONDS,
+                MessageSystemAttributeNames=["SentTimestamp"],
             )
         return [
-            Message(message["MessageId"], message["ReceiptHandle"], message["Body"])
+            Message(message["MessageId"], message["ReceiptHandle"], message["Body"], _sent_at(message))
             for message in answer.get("Messages", ())
         ]
 
@@ -73,6 +84,23 @@ class UploadQueue:
         """They may go to somebody else at once."""
         self._set_visibility(messages, 0)
 
+    def backlog(self) -> dict[tuple[str, str], int]:
+        """About how many messages there are, by queue (uploads, or dead for its dead-letter queue) and state
+        (waiting, or in_flight when somebody has received them).
+
+        Raises BackendUnavailable, or botocore's ClientError.
+        """
+        return {
+            (queue, state): number
+            for queue, url in (("uploads", self._url()), ("dead", self._url_of(dead_letter_queue(self._name))))
+            for state, number in self._counted(url)
+        }
+
+    def _counted(self, url: str) -> list[tuple[str, int]]:
+        with translated("sqs"):
+            attributes = self._factory.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        return [(state, int(attributes["Attributes"][name])) for name, state in _COUNTS.items()]
+
     def ping(self) -> None:
         """Returns if the queue answers. Raises BackendUnavailable, or botocore's ClientError."""
         with translated("sqs"):
@@ -90,12 +118,21 @@ class UploadQueue:
     def _url(self) -> str:
         if self._known_url is None:
             try:
-                self._known_url = self._factory.sqs().get_queue_url(QueueName=self._name)["QueueUrl"]
+                self._known_url = self._url_of(self._name)
             except ClientError as error:
                 if not error_code(error).endswith("QueueDoesNotExist"):
                     raise
                 raise BackendUnavailable("sqs") from error  # it may be made while the worker waits
         return self._known_url
+
+    def _url_of(self, name: str) -> str:
+        return self._factory.sqs().get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def _sent_at(message: "MessageTypeDef") -> float | None:
+    """From milliseconds (Amazon SQS API Reference, "ReceiveMessage")."""
+    sent = message.get("Attributes", {}).get("SentTimestamp")
+    return int(sent) / 1000 if sent else None
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

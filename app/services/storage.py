@@ -5,9 +5,8 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +14,7 @@ from app.errors import ImageNotFound
 from app.keys import final_key, record_key, variant_prefix
 from app.models import Image, UploadMethod
 from app.services.aws import AWSClientFactory, error_code, translated
+from app.services.bucket_urls import CACHE_CONTROL, BucketUrls, short_disposition
 from app.services.presign import ExpectedObject, PresignedUpload, Presigner
 from app.services.records import Record, from_record, to_record
 from app.settings import Settings
@@ -31,8 +31,6 @@ _MAX_KEYS_PER_DELETE = 1000  # Amazon S3 API Reference, "DeleteObjects"
 _GONE = frozenset({"NoSuchKey", "404"})
 # The last where an object is to be replaced that is not there (Amazon S3 User Guide, "Conditional writes").
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
-# What a presigned URL shows: the object never changes, and only its owner was given the URL.
-_CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 
 class ObjectExists(Exception):
@@ -96,8 +94,8 @@ class ImageStorageService:
             Body=spool.file(),
             ContentLength=spool.size,
             ContentType=image.content_type,
-            ContentDisposition=_short_disposition("inline", image.filename),
-            CacheControl=_CACHE_CONTROL,
+            ContentDisposition=short_disposition("inline", image.filename),
+            CacheControl=CACHE_CONTROL,
             ChecksumSHA256=base64.b64encode(spool.sha256).decode(),
             **condition,
         )
@@ -253,40 +251,9 @@ class ImageStorageService:
                 return
             query["ContinuationToken"] = answer["NextContinuationToken"]
 
-    def download_url(self, image: Image, now: datetime, *, attachment: bool = False) -> tuple[str, datetime]:
-        """A presigned URL of the image, to be shown or as an attachment, and when it expires."""
-        disposition = _short_disposition("attachment" if attachment else "inline", image.filename)
-        return self._presigned(image.object_key, now, content_type=image.content_type, content_disposition=disposition)
-
-    def variant_url(
-        self, image_id: str, name: str, now: datetime, *, media_type: str, filename: str
-    ) -> tuple[str, datetime]:
-        """A presigned URL of a variant that was made, shown under a filename, and when it expires."""
-        disposition = _short_disposition("inline", filename)
-        key = variant_prefix(image_id) + name
-        return self._presigned(key, now, content_type=media_type, content_disposition=disposition)
-
-    def _presigned(
-        self, key: str, now: datetime, *, content_type: str, content_disposition: str
-    ) -> tuple[str, datetime]:
-        """Where an object can be read, and until when.
-
-        Time is cut into slots of half the lifetime and the URL is signed as of the slot's start:
-        within a slot it is the same string, so that browsers and CDNs can cache what is behind
-        it, and it is good for at least half the lifetime. It says which headers the answer has,
-        because an object that came straight to the bucket has those that its client sent.
-        """
-        slot = self._url_seconds // 2
-        signed_at = datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
-        url = self._presigner.get_url(
-            key,
-            signed_at=signed_at,
-            expires_in_seconds=self._url_seconds,
-            response_cache_control=_CACHE_CONTROL,
-            response_content_disposition=content_disposition,
-            response_content_type=content_type,
-        )
-        return url, signed_at + timedelta(seconds=self._url_seconds)
+    def urls(self, now: datetime) -> BucketUrls:
+        """Presigned URLs of images and variants, as of now."""
+        return BucketUrls(self._presigner, now, lifetime_seconds=self._url_seconds)
 
     def presigned_upload(self, image: Image, method: UploadMethod, signed_at: datetime) -> PresignedUpload:
         """The request with which a client stores the image's object itself, good until the image expires."""
@@ -311,17 +278,3 @@ class ImageStorageService:
 def _content(answer: "GetObjectOutputTypeDef") -> bytes:
     with translated("s3"):
         return answer["Body"].read()
-
-
-def _short_disposition(kind: str, filename: str) -> str:
-    """For the object itself, whose system metadata may hold 2 KB, and for URLs to it.
-
-    Amazon S3 User Guide, "Working with object metadata".
-    """
-    value = content_disposition(kind, filename)
-    return value if len(value) <= 1024 else kind
-
-
-def content_disposition(kind: str, filename: str) -> str:
-    """The header's value: `kind` is inline or attachment, the name in RFC 8187's encoding (RFC 6266)."""
-    return f"{kind}; filename*=UTF-8''{quote(filename, safe='')}"

@@ -271,6 +271,7 @@ def _optional_attributes(image: Image) -> Item:
 # Making a member of an enumeration from its value takes four times as long as looking it up.
 _CONTENT_TYPES = {member.value: member for member in ContentType}
 _STATUSES = {member.value: member for member in Status}
+_ABSENT = {"S": None, "BOOL": None}
 
 
 def from_item(item: Item) -> Image:
@@ -281,24 +282,24 @@ def from_item(item: Item) -> Image:
         user_id=item["user_id"]["S"],
         object_key=item["object_key"]["S"],
         filename=item["filename"]["S"],
-        title=_text(item, "title"),
-        description=_text(item, "description"),
-        location=_text(item, "location"),
-        tags=tuple(tag["S"] for tag in item["tags"]["L"]) if "tags" in item else (),
+        title=item.get("title", _ABSENT)["S"],
+        description=item.get("description", _ABSENT)["S"],
+        location=item.get("location", _ABSENT)["S"],
+        tags=tuple([tag["S"] for tag in item["tags"]["L"]]) if "tags" in item else (),
         content_type=_CONTENT_TYPES[item["content_type"]["S"]],
         file_size=int(item["file_size"]["N"]),
         width=_number(item, "width"),
         height=_number(item, "height"),
-        sha256=_text(item, "sha256"),
+        sha256=item.get("sha256", _ABSENT)["S"],
         status=_STATUSES[item["status"]["S"]],
         created_at=from_rfc3339(created_at["S"]),
         updated_at=from_rfc3339(item["updated_at"]["S"]),
         version=int(item["version"]["N"]),
         frames=_number(item, "frames"),
-        has_alpha=item["has_alpha"]["BOOL"] if "has_alpha" in item else None,
-        dominant_color=_text(item, "dominant_color"),
-        placeholder=_text(item, "placeholder"),
-        captured_at=_text(item, "captured_at"),
+        has_alpha=item.get("has_alpha", _ABSENT)["BOOL"],
+        dominant_color=item.get("dominant_color", _ABSENT)["S"],
+        placeholder=item.get("placeholder", _ABSENT)["S"],
+        captured_at=item.get("captured_at", _ABSENT)["S"],
         expires_at=from_rfc3339(item["expires_at"]["S"]) if "expires_at" in item else None,
         rejection=_rejection(item),
     )
@@ -314,8 +315,3 @@ def _rejection(item: Item) -> Rejection | None:
 def _number(item: Item, name: str) -> int | None:
     value = item.get(name)
     return int(value["N"]) if value else None
-
-
-def _text(item: Item, name: str) -> str | None:
-    value = item.get(name)
-    return value["S"] if value else None

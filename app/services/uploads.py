@@ -12,7 +12,7 @@ docs/adr/0008-direct-uploads.md has the reasons.
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -72,7 +72,9 @@ class DirectUploadService:
         *,
         settings: Settings,
         clock: Clock,
+        observe: Callable[[str, str], None] = lambda _reason, _outcome: None,
     ) -> None:
+        """`observe` is told of each upload that was looked at, why (event or sweep), and its Outcome."""
         self._storage = storage
         self._metadata = metadata
         self._keys = keys
@@ -80,6 +82,7 @@ class DirectUploadService:
         self._arrivals = Arrivals(storage, inspector, max_bytes=settings.max_direct_upload_bytes)
         self._settings = settings
         self._clock = clock
+        self._observe = observe
 
     def issue(self, user_id: str, announced: Announcement, *, key: str | None = None) -> tuple[Image, PresignedUpload]:
         """Announce an image, and get the request with which the client uploads it.
@@ -167,6 +170,7 @@ class DirectUploadService:
             log.debug("message of no event")
         for event in events:
             outcome, image_id = self.confirm_from_event(event)
+            self._observe("event", outcome)
             log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
     def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
@@ -212,8 +216,10 @@ class DirectUploadService:
             except ImageNotFound:
                 continue  # the index lags behind
             except Exception:
+                self._observe("sweep", "failed")
                 log.exception("upload not swept", extra={"image_id": image_id})
                 continue
+            self._observe("sweep", outcome)
             log.info("upload swept", extra={"image_id": image_id, "outcome": outcome})
             yield image_id
 

@@ -40,7 +40,8 @@ def _service(endpoint_url: str, **changes: str) -> Application:
     logs.configure("INFO")
     application = create_app(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
     gc.collect()
-    gc.freeze()  # as app.entrypoints.wsgi does
+    gc.freeze()
+    gc.set_threshold(10_000)  # as app.entrypoints.wsgi does
     return application
 
 

@@ -147,3 +147,8 @@ def test_download_urls_are_the_same_string_in_every_answer(api: httpx.Client, co
         assert again["download_url"] == image["download_url"]
     if listed["url_expires_at"] == again["url_expires_at"]:
         assert listed["download_url"] == again["download_url"]
+
+
+def test_a_parameter_with_a_slip_in_its_name_is_refused_with_the_one_that_was_meant(api: httpx.Client) -> None:
+    problem = api.get(IMAGES, params={"tag": "sea"}).json()
+    assert problem["errors"] == [{"field": "tag", "message": "is not known; did you mean tags?"}]

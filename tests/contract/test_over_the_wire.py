@@ -227,3 +227,12 @@ def test_clients_that_hang_up_leave_nothing_behind(server: RunningService, api: 
             connection.sendall(request.encode())
             connection.recv(1000)
     assert len(api.get(f"{IMAGES}/{image['image_id']}").content) == 5_000_000
+
+
+def test_a_client_that_speaks_tls_is_one_line_of_the_log(server: RunningService) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n" + bytes(500))
+        while connection.recv(4096):
+            pass
+    assert "Logging error" not in server.output()
+    assert '"event":"Invalid request from ip=127.0.0.1"' in server.output()

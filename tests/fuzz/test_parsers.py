@@ -25,8 +25,9 @@ from app.api.request_models import request_models
 from app.api.tokens import BearerIdentity, OneKey
 from app.errors import InvalidRequest, PreconditionFailed, RangeNotSatisfiable, ServiceError
 from app.models import Image, cleaned_filename
+from app.services.bucket_urls import content_disposition
 from app.services.images import ImageService
-from app.services.storage import ObjectStream, content_disposition
+from app.services.storage import ObjectStream
 from app.services.tables import Term, TermKind, term_key, usage_key
 from app.variant_specs import VariantFormat
 from tests.conftest import test_settings

@@ -93,6 +93,18 @@ def test_a_damaged_store_is_put_right_while_the_service_runs(server: RunningServ
             assert [it["image_id"] for it in listed] == [it["image_id"] for it in found]
 
 
+def test_its_findings_are_figures_too(server: RunningService, user: str, tmp_path: Path) -> None:
+    key = f"records/{user}/{uuid.uuid4()}.json"
+    aws(server, "s3").put_object(Bucket=server.environment["S3_BUCKET"], Key=key, Body=b"{}")
+    written = tmp_path / "audit.prom"
+    for options, left, ended in (((), 1.0, 0.0), (("--repair",), 0.0, 1.0)):
+        audit(server, "--user", user, "--figures", str(written), *options)
+        lines = written.read_text().splitlines()
+        assert f'image_storage_audit_findings{{kind="orphan",left="yes"}} {left}' in lines
+        assert f'image_storage_audit_findings{{kind="orphan",left="no"}} {ended}' in lines
+        assert user not in written.read_text()
+
+
 def test_what_it_says_is_for_people_unless_told_otherwise(server: RunningService, user: str) -> None:
     key = f"records/{user}/{uuid.uuid4()}.json"
     aws(server, "s3").put_object(Bucket=server.environment["S3_BUCKET"], Key=key, Body=b"{}")

@@ -55,6 +55,29 @@ def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningServi
 
 
 @embedded_only
+def test_a_start_waits_for_the_stop_of_the_one_before_and_nothing_is_lost(service: RunningService) -> None:
+    with service.client("alice") as api:
+        image = upload(api)
+    assert service.process is not None
+    service.process.send_signal(signal.SIGTERM)
+    after = RunningService(service.data_dir, **names_of(service)).start()
+    try:
+        assert service.wait() == 0
+        assert "The last stop was not clean" not in after.output()
+        with after.client("alice") as api:
+            assert [it["image_id"] for it in api.get(IMAGES).json()["images"]] == [image["image_id"]]
+    finally:
+        after.stop()
+
+
+def names_of(service: RunningService) -> dict[str, str]:
+    """The settings with which another run finds the same bucket and tables."""
+    return {
+        name: service.environment[name] for name in ("S3_BUCKET", "IMAGES_TABLE", "POSTINGS_TABLE", "UPLOADS_QUEUE")
+    }
+
+
+@embedded_only
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 def test_a_kill_leaves_nothing_running_and_what_was_stored_is_there_after_a_start(service: RunningService) -> None:
     with service.client("alice") as api:
@@ -147,7 +170,10 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         code, output = run_to_its_end(tmp_path, PORT=str(port))
     assert code == 1
-    assert output == f"Error: PORT: cannot listen on 127.0.0.1:{port} (Address already in use).\n"
+    assert (
+        output
+        == f"Error: PORT: cannot listen on 127.0.0.1:{port} (Address already in use). Put another PORT into .env.\n"
+    )
 
 
 @embedded_only

@@ -113,7 +113,7 @@ def test_an_item_is_read(clients: AWSClientFactory, server: ScriptedServer) -> N
     server.play(answer(body=orjson.dumps({"Item": item})))
     found = clients.dynamodb().get_item(TableName="images-metadata", Key=KEY)
     assert found["Item"] == item
-    assert orjson.loads(server.bodies()[0]) == GET
+    assert orjson.loads(server.bodies()[0]) == GET | {"ReturnConsumedCapacity": "TOTAL"}
     assert header(server, "x-amz-target") == "DynamoDB_20120810.GetItem"
     assert str(header(server, "authorization")).startswith("AWS4-HMAC-SHA256 Credential=testing/")
 

@@ -2,12 +2,16 @@ import re
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
+from app.admission import MemoryBudget
 from app.api import create_app
+from app.errors import Overloaded
 from app.metrics import Metrics
 from app.services.aws import AWSClientFactory
+from app.services.observed import Call
 from tests.conftest import test_settings
-from tests.scripted_server import LastWords, answer, scripted_server
+from tests.scripted_server import LastWords, Late, answer, scripted_server
 from tests.server import RunningService
 
 TOKEN = "t" * 16
@@ -57,7 +61,7 @@ def calls(request: pytest.FixtureRequest) -> str:
         answer(body=b"{}"), answer("400 Bad", b'{"__type": "NoSuchTable"}'), *[LastWords()] * 3
     ) as aws:
         settings = test_settings(aws_endpoint_url=aws.url, fast_aws=request.param)
-        dynamodb = AWSClientFactory(settings, metrics.call_ended).dynamodb()
+        dynamodb = AWSClientFactory(settings, lambda call: metrics.call_ended(*call)).dynamodb()
         for _ in range(3):
             try:
                 dynamodb.get_item(TableName="images", Key={})
@@ -72,6 +76,49 @@ def test_calls_of_aws_are_counted_by_what_became_of_them(calls: str) -> None:
         for outcome in ("ok", "NoSuchTable", "ConnectionClosedError")
     ]
     assert outcomes == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "boto3"])
+def test_units_are_counted_by_table(fast: bool) -> None:
+    metrics = Metrics()
+    one = b'{"ConsumedCapacity": {"TableName": "images", "CapacityUnits": 0.5}}'
+    two = (
+        b'{"ConsumedCapacity": [{"TableName": "images", "CapacityUnits": 4},'
+        b' {"TableName": "words", "CapacityUnits": 8}]}'
+    )
+    with scripted_server(answer(body=one), answer(body=two)) as aws:
+        settings = test_settings(aws_endpoint_url=aws.url, fast_aws=fast)
+        dynamodb = AWSClientFactory(settings, lambda call: metrics.call_ended(*call)).dynamodb()
+        dynamodb.get_item(TableName="images", Key={})
+        dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": "images", "Item": {}}}])
+    text = metrics.exposition().decode()
+    counted = [
+        figure(text, "image_storage_dynamodb_units_total", table=table, kind=kind)
+        for table, kind in (("images", "read"), ("images", "write"), ("words", "write"))
+    ]
+    assert counted == [0.5, 4, 8]
+
+
+def test_a_call_that_boto3_finishes_counts_from_its_first_attempt() -> None:
+    calls: list[Call] = []
+    with scripted_server(Late(answer("400 Bad", b'{"__type": "NoSuchTable"}'))) as aws:
+        settings = test_settings(aws_endpoint_url=aws.url, fast_aws=True)
+        with pytest.raises(ClientError):
+            AWSClientFactory(settings, calls.append).dynamodb().get_item(TableName="images", Key={})
+    assert [call.outcome for call in calls] == ["NoSuchTable"]
+    assert calls[0].seconds >= 0.1
+
+
+def test_who_is_refused_memory_is_counted() -> None:
+    metrics = Metrics()
+    budget = MemoryBudget(1, wait_seconds=0, observe=metrics.admission_ended)
+    with budget.admitted(1), pytest.raises(Overloaded), budget.admitted(1):
+        pass
+    text = metrics.exposition().decode()
+    counted = [
+        figure(text, "image_storage_decode_wait_seconds_count", outcome=outcome) for outcome in ("admitted", "refused")
+    ]
+    assert counted == [1, 1]
 
 
 def test_any_worker_tells_the_figures_of_all(server: RunningService) -> None:

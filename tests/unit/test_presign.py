@@ -18,7 +18,13 @@ from tests.conftest import test_settings
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 SHA256 = bytes(range(32))
 # For us-east-1 boto3 still names S3's global host, so AWS itself is compared in another region.
-PLACES = [(None, "eu-central-1"), ("http://127.0.0.1:4566", "us-east-1"), ("https://s3.example:8443", "eu-central-1")]
+PLACES = [
+    (None, "eu-central-1"),
+    (None, "cn-north-1"),
+    (None, "eusc-de-east-1"),
+    ("http://127.0.0.1:4566", "us-east-1"),
+    ("https://s3.example:8443", "eu-central-1"),
+]
 TOKENS = [None, "FwoGZXIvYXdzE//+=="]
 
 
@@ -80,10 +86,9 @@ def test_urls_are_those_of_boto3(endpoint: str | None, region: str, token: str |
         },
         ExpiresIn=900,
     )
-    ours = our_presigner(endpoint=endpoint, region=region, token=token).get_url(
+    presigner = our_presigner(endpoint=endpoint, region=region, token=token)
+    ours = presigner.get_urls(signed_at=signed_at(theirs), expires_in_seconds=900).url(
         key,
-        signed_at=signed_at(theirs),
-        expires_in_seconds=900,
         response_content_type="image/png",
         response_content_disposition="inline; filename*=UTF-8''Z%C3%BCrich~%20.png",
         response_cache_control="private, max-age=5",
@@ -97,7 +102,8 @@ def test_odd_keys_are_signed_like_boto3_does(key: str) -> None:
     asked = {"Bucket": "some-images", "Key": "images/" + key}
     theirs = boto3_client(**where).generate_presigned_url("get_object", Params=asked, ExpiresIn=900)
     presigner = our_presigner(**where)
-    assert presigner.get_url("images/" + key, signed_at=signed_at(theirs), expires_in_seconds=900) == theirs
+    ours = presigner.get_urls(signed_at=signed_at(theirs), expires_in_seconds=900)
+    assert ours.url("images/" + key) == theirs
 
 
 @pytest.mark.parametrize(("endpoint", "region"), PLACES)
@@ -174,14 +180,14 @@ def signature_of(signer: Any, fields: Any) -> str:
 def test_a_bucket_with_dots_is_named_in_the_path() -> None:
     settings = test_settings(s3_bucket="my.images", aws_region="eu-west-1")
     presigner = Presigner(AWSClientFactory(settings), settings)
-    url = presigner.get_url("k", signed_at=MOMENT, expires_in_seconds=60)
+    url = presigner.get_urls(signed_at=MOMENT, expires_in_seconds=60).url("k")
     assert url.startswith("https://s3.eu-west-1.amazonaws.com/my.images/k?")
 
 
 def test_the_public_endpoint_is_what_clients_see() -> None:
     settings = test_settings(aws_endpoint_url="http://localstack:4566", s3_public_endpoint_url="http://localhost:4566")
     presigner = Presigner(AWSClientFactory(settings), settings)
-    url = presigner.get_url("k", signed_at=MOMENT, expires_in_seconds=60)
+    url = presigner.get_urls(signed_at=MOMENT, expires_in_seconds=60).url("k")
     assert url.startswith("http://localhost:4566/images/k?")
     expected = ExpectedObject(key="k", content_type="image/png", file_size=1, sha256=None)
     assert presigner.post(expected, signed_at=MOMENT, expires_in_seconds=60).url == "http://localhost:4566/images"

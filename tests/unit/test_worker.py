@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from app.entrypoints.worker import Worker
 from app.errors import BackendUnavailable, Overloaded
@@ -14,6 +15,7 @@ from app.services.aws import AWSClientFactory
 from app.services.provision import provision
 from app.services.queue import Message, UploadQueue
 from app.settings import Settings
+from app.worker_metrics import WorkerMetrics
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -56,7 +58,7 @@ def nothing_to_sweep() -> Iterator[str]:
 
 
 def run(queue: Queue, handle: Callable[[str], None], sweep: Any = nothing_to_sweep, threads: int = 2) -> Worker:
-    worker = Worker(queue, handle, sweep, threads=threads, sweep_seconds=0.01)
+    worker = Worker(queue, handle, sweep, WorkerMetrics(CollectorRegistry()), threads=threads, sweep_seconds=0.01)
     worker.start()
     return worker
 

@@ -1,0 +1,59 @@
+"""Each request counted, timed and written down, once the last byte of its answer is out."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+from flask import Response, request
+
+from app import spending
+from app.api.context import Context
+from app.spending import Spending, milliseconds
+
+log = logging.getLogger(__name__)
+
+_PROBES = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds
+
+
+@dataclass(slots=True)
+class Access:
+    """A request that is being served."""
+
+    method: str
+    path: str
+    route: str | None
+    received_bytes: int
+    began: float
+    spending: Spending
+
+
+def begin(scope: Context) -> Access:
+    """Count the request of this thread from now on."""
+    received = request.content_length or 0
+    scope.services.metrics.request_began(received)
+    route = request.url_rule.rule if request.url_rule else None
+    return Access(request.method, request.path, route, received, time.perf_counter(), spending.begin())
+
+
+def end(access: Access, scope: Context, answered: float, response: Response, user_id: str | None) -> None:
+    """The last byte of the answer was handed to the server, or the client is gone; `answered` is when it began."""
+    now = time.perf_counter()
+    access.spending.add("sending", now - answered)
+    seconds, sent = now - access.began, response.content_length or 0
+    scope.services.metrics.request_ended(
+        method=access.method, route=access.route, status=response.status_code, seconds=seconds, sent_bytes=sent
+    )
+    fields = {
+        "method": access.method,
+        "route": access.route,
+        "user_id": user_id,
+        "status": response.status_code,
+        "milliseconds": milliseconds(seconds),
+        "received_bytes": access.received_bytes,
+        "sent_bytes": sent,
+        "calls": access.spending.calls,
+        "calls_milliseconds": milliseconds(access.spending.call_seconds),
+    }
+    log.log(logging.DEBUG if access.path in _PROBES else logging.INFO, "request", extra=fields)
+    if seconds >= scope.settings.slow_request_seconds:
+        log.warning("slow request", extra=fields | {"spent_milliseconds": access.spending.shares(seconds)})

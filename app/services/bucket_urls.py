@@ -1,0 +1,58 @@
+"""URLs by which clients read from the bucket themselves, and what answers say about a file's name."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from app.keys import variant_prefix
+from app.models import Image
+from app.services.presign import Presigner
+
+# The object never changes, and only its owner was given the URL.
+CACHE_CONTROL = "private, max-age=31536000, immutable"
+
+
+class BucketUrls:
+    """Presigned URLs of one moment, which all expire together: at `expires_at`."""
+
+    def __init__(self, presigner: Presigner, now: datetime, *, lifetime_seconds: int) -> None:
+        """Time is cut into slots of half the lifetime and URLs are signed as of their slot's start.
+
+        Within a slot an object's URL is the same string, so that browsers and CDNs can cache what is
+        behind it, and it is good for at least half the lifetime. It says which headers the answer
+        has, because an object that came straight to the bucket has those that its client sent.
+        """
+        slot = lifetime_seconds // 2
+        signed_at = datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
+        self.expires_at = signed_at + timedelta(seconds=lifetime_seconds)
+        self._signer = presigner.get_urls(signed_at=signed_at, expires_in_seconds=lifetime_seconds)
+
+    def image(self, image: Image, *, attachment: bool = False) -> str:
+        """The image, to be shown or as an attachment."""
+        disposition = short_disposition("attachment" if attachment else "inline", image.filename)
+        return self._url(image.object_key, image.content_type, disposition)
+
+    def variant(self, image_id: str, name: str, *, media_type: str, filename: str) -> str:
+        """A variant that was made, shown under a filename."""
+        return self._url(variant_prefix(image_id) + name, media_type, short_disposition("inline", filename))
+
+    def _url(self, key: str, media_type: str, disposition: str) -> str:
+        return self._signer.url(
+            key,
+            response_cache_control=CACHE_CONTROL,
+            response_content_disposition=disposition,
+            response_content_type=media_type,
+        )
+
+
+def short_disposition(kind: str, filename: str) -> str:
+    """For the object itself, whose system metadata may hold 2 KB, and for URLs to it.
+
+    Amazon S3 User Guide, "Working with object metadata".
+    """
+    value = content_disposition(kind, filename)
+    return value if len(value) <= 1024 else kind
+
+
+def content_disposition(kind: str, filename: str) -> str:
+    """The header's value: `kind` is inline or attachment, the name in RFC 8187's encoding (RFC 6266)."""
+    return f"{kind}; filename*=UTF-8''{quote(filename, safe='')}"
