@@ -28,6 +28,7 @@ timeout = 30
 graceful_timeout = 30
 keepalive = 75  # longer than the 60 s of common load balancers, so that they close first
 limit_request_line = 0  # the worker limits the head as a whole; a long query is answered by the name of its field
+forwarder_headers = ""  # gunicorn believes a header SCRIPT_NAME from this machine, and with it any path
 control_socket_disable = True
 accesslog = None  # the app writes one line a request itself
 errorlog = "-"

@@ -89,7 +89,7 @@ def _service_error(error: errors.ServiceError) -> Response:
             # RFC 9110 section 15.5.2 wants a challenge with every 401.
             response.headers["WWW-Authenticate"] = context().identity.challenge
         case errors.InvalidToken():
-            response.headers["WWW-Authenticate"] = f'{context().identity.challenge} error="invalid_token"'
+            response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return response
 
 

@@ -239,3 +239,10 @@ def test_a_head_may_come_in_pieces_and_two_requests_at_once(server: RunningServi
         while piece := connection.recv(65536):
             answer += piece
     assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+@pytest.mark.parametrize("prefix", [b"/health", b"//evil.example", b"/nowhere"])
+def test_a_header_does_not_move_the_service_to_another_path(server: RunningService, prefix: bytes) -> None:
+    head = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nSCRIPT_NAME: " + prefix + b"\r\n\r\n"
+    assert answer_to(server, head).startswith(b"HTTP/1.1 200 ")
+    assert b'data-root="/"' in answer_to(server, head.replace(b"GET /health", b"GET /"))
