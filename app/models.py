@@ -305,7 +305,8 @@ def cleaned_filename(filename: str) -> str | None:
     """The last part of the path without control characters, or None if nothing is left of it.
 
     Both kinds of slash separate, since browsers on Windows have sent whole paths. Line and
-    paragraph separators and bidirectional overrides go too: they make one name look like another.
+    paragraph separators and bidirectional controls (the marks U+061C, U+200E and U+200F among them) go too: they
+    make one name look like another.
     """
     name = re.split(r"[/\\]", filename)[-1]
     name = "".join(char for char in name if unicodedata.category(char) not in {"Cc", "Zl", "Zp"} and char not in _BIDI)
@@ -313,4 +314,5 @@ def cleaned_filename(filename: str) -> str | None:
     return None if name in {"", ".", ".."} else name
 
 
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Marks, embeddings, overrides and isolates (Unicode Standard Annex 9, section 2).
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from os import SEEK_END
 from pathlib import Path
-from typing import IO, Any, Final, Self, TypeVar
+from typing import IO, Any, Final, Self
 from urllib.parse import quote
 
 from app.client.errors import (
     Changed,
     ImageRefused,
     NotFound,
+    NotThisService,
     Refused,
     Unavailable,
     UploadExpired,
@@ -31,16 +32,13 @@ from app.client.files import (
     sha256_of,
     size_of,
 )
-from app.client.resources import Deletion, Image, ImageFilter, Json, Limits, Page
-from app.client.transport import Answer, Transport
+from app.client.resources import Deletion, Image, ImageFilter, Limits, Page, UploadRequest, required, several
+from app.client.transport import Answer, Transport, whole_of
 
 _PIECE_BYTES = 64 * 1024
 _FORM_BYTES = 64 * 1024  # at most, beside the file, of the forms that are sent here
-_ERROR_BYTES = 64 * 1024
 MAX_DELETED_AT_ONCE = 100
 _S3_CODE = re.compile(rb"<Code>(\w+)</Code>")
-
-Shown = TypeVar("Shown")
 
 
 class Unchanged(Enum):
@@ -119,7 +117,7 @@ class ImageClient:
         """What the service accepts; asked once."""
         with self._limits_lock:
             if self._limits is None:
-                self._limits = _read(Limits.from_json, self._transport.ask("GET", "/limits"))
+                self._limits = Limits.from_json(self._transport.ask("GET", "/limits").json())
             return self._limits
 
     def upload(
@@ -165,7 +163,7 @@ class ImageClient:
             headers={"Idempotency-Key": key, "Repr-Digest": f"sha-256=:{checksum}:"},
             body=form_body(path, size, fields, progress),
         )
-        return _read(Image.from_json, answer)
+        return Image.from_json(answer.json())
 
     def _upload_to_bucket(
         self, path: Path, size: int, fields: Mapping[str, Any], key: str, progress: Progress
@@ -176,36 +174,41 @@ class ImageClient:
         document = {**fields, "content_type": content_type, "file_size": size, "method": "PUT"}
         answer = self._transport.ask("POST", "/uploads", headers={"Idempotency-Key": key}, document=document)
         issued = answer.json()
-        image, request = _read(Image.from_json, answer, member="image"), issued["upload"]
+        image = Image.from_json(required(issued, "image", dict))
+        request = UploadRequest.from_json(required(issued, "upload", dict))
         put = self._transport.ask_bucket(
-            "PUT", request["url"], headers=request["headers"], body=file_body(path, size, progress)
+            "PUT", request.url, headers=request.headers, body=file_body(path, size, progress)
         )
         # 412: an object is there already, from an attempt whose answer was lost, or from an earlier run.
         if put.status >= 300 and put.status != 412:
             raise _refused_by_bucket(put)
         answer = self._transport.ask("POST", f"/uploads/{image.image_id}/complete")
-        return _read(Image.from_json, answer)
+        return Image.from_json(answer.json())
 
     def images(self, wanted: ImageFilter | None = None) -> Iterator[Image]:
         """All images that pass the filter, read page by page as they are needed."""
         cursor: str | None = None
+        followed: set[str] = set()
         while True:
             page = self.page(wanted, limit=self.limits().max_list_limit, cursor=cursor)
             yield from page.images
             cursor = page.next_cursor
             if cursor is None:
                 return
+            if cursor in followed:
+                raise NotThisService("The list does not end: a cursor came a second time.")
+            followed.add(cursor)
 
     def page(self, wanted: ImageFilter | None = None, *, limit: int, cursor: str | None = None) -> Page:
         """One page of a list. `cursor` is that of the page before, for the same filter."""
         query = [*(wanted or ImageFilter()).query(), ("limit", str(limit))]
         if cursor is not None:
             query.append(("cursor", cursor))
-        return _read(Page.from_json, self._transport.ask("GET", "/images", query=query))
+        return Page.from_json(self._transport.ask("GET", "/images", query=query).json())
 
     def get(self, image_id: str) -> Image:
         """What is known about an image. Raises NotFound, NotAllowed."""
-        return _read(Image.from_json, self._transport.ask("GET", f"{_path(image_id)}/metadata"))
+        return Image.from_json(self._transport.ask("GET", f"{_path(image_id)}/metadata").json())
 
     def download(self, image: Image, target: Path, *, progress: Progress = no_progress) -> None:
         """Write an image's bytes to a file that must not exist yet, verified by their SHA-256.
@@ -216,6 +219,15 @@ class ImageClient:
         if image.sha256 is None:
             raise NotFound(f"The image is {image.status}: there are no bytes.", status=404, code="image_not_found")
         part = target.with_name(f".{image.image_id}.part")
+        try:
+            self._gather(image, part, progress)
+        except WrongChecksum:
+            part.unlink()
+            raise
+        put_in_place(part, target)
+
+    def _gather(self, image: Image, part: Path, progress: Progress) -> None:
+        """Make the file whole, whatever there is of it."""
         with part.open("ab") as file:
             if file.seek(0, SEEK_END) > image.file_size:
                 file.truncate(0)
@@ -227,9 +239,7 @@ class ImageClient:
                 self._fetch(image, file, progress)
             found = sha256_of(part)
         if found != image.sha256:
-            part.unlink()
             raise WrongChecksum("The bytes that arrived are not those that were stored.")
-        put_in_place(part, target)
 
     def _fetch(self, image: Image, file: IO[bytes], progress: Progress) -> None:
         """The rest of the bytes, from where the file ends."""
@@ -240,13 +250,15 @@ class ImageClient:
             headers = {"Range": f"bytes={position}-", "If-Range": f'"{image.sha256}"'} if position else {}
             with self._transport.stream(_path(image.image_id), headers) as response:
                 if response.status not in {200, 206}:
-                    return Answer(response.status, response.headers, response.read(_ERROR_BYTES))
+                    return Answer(response.status, response.headers, whole_of(response))
                 if response.status == 200:
                     file.truncate(0)
                     position = 0
                 for piece in response.stream(_PIECE_BYTES):
-                    file.write(piece)
                     position += len(piece)
+                    if position > image.file_size:
+                        raise WrongChecksum("More bytes arrived than were stored.")
+                    file.write(piece)
                     progress(position)
             return Answer(200, {}, b"")
 
@@ -277,7 +289,7 @@ class ImageClient:
             if now.version != image.version + 1 or not _has(now, changes):
                 raise
             return now
-        return _read(Image.from_json, answer)
+        return Image.from_json(answer.json())
 
     def delete(self, image_id: str) -> None:
         """Delete an image for good. Raises NotFound, NotAllowed."""
@@ -293,15 +305,15 @@ class ImageClient:
         for start in range(0, len(image_ids), MAX_DELETED_AT_ONCE):
             document = {"image_ids": list(image_ids[start : start + MAX_DELETED_AT_ONCE])}
             answer = self._transport.ask("POST", "/images/batch-delete", document=document)
-            for result in answer.json()["results"]:
+            for deletion in map(Deletion.from_json, several(answer.json(), "results", dict)):
                 # After a lost answer, what is gone may have been deleted by us.
-                gone = result["status"] == "not_found" and answer.attempts > 1
-                deletions.append(Deletion(result["image_id"], "deleted" if gone else result["status"]))
+                gone = deletion.status == "not_found" and answer.attempts > 1
+                deletions.append(Deletion(deletion.image_id, "deleted") if gone else deletion)
         return tuple(deletions)
 
 
 def _path(image_id: str) -> str:
-    return f"/images/{quote(image_id, safe='')}"
+    return f"/images/{quote(image_id, safe='', errors='replace')}"
 
 
 def _has(image: Image, changes: Mapping[str, Any]) -> bool:
@@ -314,15 +326,6 @@ def _has(image: Image, changes: Mapping[str, Any]) -> bool:
         elif (value or "").strip() != (shown or ""):
             return False
     return True
-
-
-def _read(from_json: Callable[[Json], Shown], answer: Answer, *, member: str | None = None) -> Shown:
-    """What an answer shows. Raises Unavailable where it is not what this service shows."""
-    shown = answer.json()
-    try:
-        return from_json(shown[member] if member else shown)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable("What answers there is no Image Storage Service, or another version of it.") from error
 
 
 def _refused_by_bucket(answer: Answer) -> Refused | Unavailable:

@@ -11,6 +11,15 @@ class Unavailable(ClientError):
     """No answer after all attempts, or none that this service would give."""
 
 
+class NotThisService(Unavailable):
+    """Something answers, but not as this service does: another program, another version, or an attacker."""
+
+    def __init__(
+        self, detail: str = "What answers there is no Image Storage Service, or another version of it."
+    ) -> None:
+        super().__init__(detail)
+
+
 class UnreadableFile(ClientError):
     """The file to upload cannot be read, or changed while it was."""
 

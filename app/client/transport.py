@@ -12,8 +12,8 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
-from app.client.errors import ClientError, Unavailable, refusal_class
-from app.client.resources import Query
+from app.client.errors import ClientError, NotThisService, Unavailable, refusal_class
+from app.client.resources import Json, Query, optional, required, several, typed, web_address
 
 MAX_WAIT_SECONDS = 60
 """The longest that Retry-After is obeyed; beyond it the call fails at once."""
@@ -22,6 +22,7 @@ _CONNECT_SECONDS = 5
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8
 _PIECE_BYTES = 64 * 1024
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page of a list
 _PROBLEM = "application/problem+json"
 _PASSING_STATUSES = frozenset({500, 502, 503, 504})
 # A body that did not arrive whole, and an earlier attempt that is still being carried out.
@@ -46,15 +47,13 @@ class Answer:
     content: bytes
     attempts: int = 1
 
-    def json(self) -> dict[str, Any]:
-        """The JSON object in it. Raises Unavailable where there is none: then somebody else answers there."""
+    def json(self) -> Json:
+        """The JSON object in it. Raises NotThisService where there is none."""
         try:
             found = json.loads(self.content)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise Unavailable("What answers there is no Image Storage Service.")
-        return found
+        except (ValueError, RecursionError):
+            raise NotThisService from None
+        return typed(found, dict)
 
 
 class Transport:
@@ -134,22 +133,30 @@ class Transport:
 
         Not repeated: the caller knows from where to go on.
         """
-        response = self._open(self._url(path, ()), self._credentials | dict(headers))
+        url = self._url(path, ())
+        with self._opened("GET", url, self._credentials | dict(headers)) as response:
+            if response.status != 302:
+                yield response
+                return
+            whole_of(response)
+            location = web_address(response.headers.get("Location", ""), seen_from=url)
+        # The bucket has another entity tag for the same bytes.
+        kept = {name: value for name, value in headers.items() if name != "If-Range"}
+        with self._opened("GET", location, kept) as response:
+            yield response
+
+    @contextmanager
+    def _opened(
+        self, method: str, url: str, headers: Mapping[str, str], pieces: Iterator[bytes] | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer, of which the body is not read yet."""
+        response = self._pool.request(method, url, headers=headers, body=pieces, preload_content=False, redirect=False)
         try:
-            if response.status == 302:
-                response.drain_conn()
-                response.release_conn()
-                # The bucket has another entity tag for the same bytes.
-                kept = {name: value for name, value in headers.items() if name != "If-Range"}
-                response = self._open(response.headers["Location"], kept)
             yield response
         except BaseException:
             response.close()  # what is left of it would be read as the next answer
             raise
         response.release_conn()
-
-    def _open(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        return self._pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> Answer:
         sent = dict(headers)
@@ -158,8 +165,8 @@ class Transport:
             if body.content_type:
                 sent["Content-Type"] = body.content_type
         pieces = body.pieces() if body is not None else None
-        response = self._pool.request(method, url, headers=sent, body=pieces, redirect=False)
-        return Answer(response.status, response.headers, response.data)
+        with self._opened(method, url, sent, pieces) as response:
+            return Answer(response.status, response.headers, whole_of(response))
 
     def _repeated(self, attempt: Callable[[], Answer]) -> Answer:
         """The first answer that is not worth another attempt, or the last. Raises Unavailable."""
@@ -192,24 +199,35 @@ class Transport:
         return f"{urlsplit(self._base).netloc} does not answer: {_reason(failure)}"
 
     def _url(self, path: str, query: Query) -> str:
-        return self._base + path + ("?" + urlencode(query) if query else "")
+        return self._base + path + ("?" + urlencode(query, errors="replace") if query else "")
+
+
+def whole_of(response: urllib3.BaseHTTPResponse) -> bytes:
+    """An answer's body, decompressed. Raises NotThisService where it is larger than any that this service gives."""
+    content = bytearray()
+    for piece in response.stream(_PIECE_BYTES):
+        content += piece
+        if len(content) > _MAX_ANSWER_BYTES:
+            raise NotThisService("The answer is larger than any of an Image Storage Service.")
+    return bytes(content)
 
 
 def problem(answer: Answer) -> ClientError:
     """What an answer that is no good one says, as an exception (problem+json, RFC 9457)."""
     if not _is_problem(answer):
-        return Unavailable(f"The answer was {answer.status}, and not one of an Image Storage Service.")
+        return NotThisService(f"The answer was {answer.status}, and not one of an Image Storage Service.")
     said = answer.json()
-    code = str(said.get("code", ""))
-    detail = str(said.get("detail") or said.get("title") or f"The answer was {answer.status}.")
+    code = optional(said, "code", str) or ""
+    detail = optional(said, "detail", str) or optional(said, "title", str) or f"The answer was {answer.status}."
     if answer.status > 500:  # 500 itself is about one request, the others about the whole service
         return Unavailable(detail)
+    errors = several(said, "errors", dict) if "errors" in said else ()
     return refusal_class(answer.status, code)(
         detail,
         status=answer.status,
         code=code,
-        fields={str(item["field"]): str(item["message"]) for item in said.get("errors", ())},
-        request_id=said.get("request_id"),
+        fields={required(item, "field", str): required(item, "message", str) for item in errors},
+        request_id=optional(said, "request_id", str),
         repeated=answer.attempts > 1,
     )
 
@@ -219,7 +237,9 @@ def _may_pass(answer: Answer) -> bool:
         return "Retry-After" in answer.headers  # else it is a quota, and waiting does not help
     if answer.status in _PASSING_STATUSES:
         return True
-    return answer.status in {400, 409} and _is_problem(answer) and answer.json().get("code") in _PASSING_CODES
+    if answer.status not in {400, 409} or not _is_problem(answer):
+        return False
+    return optional(answer.json(), "code", str) in _PASSING_CODES
 
 
 def _is_problem(answer: Answer) -> bool:

@@ -254,17 +254,36 @@ def test_texts_of_others_do_not_act_on_a_terminal(stub: Stub, tmp_path: Path) ->
     assert "a?b?.jpg" in shown
 
 
-def test_json_and_csv_are_exact_and_do_not_act_on_a_terminal_either(stub: Stub, tmp_path: Path) -> None:
+def test_json_is_exact_and_does_not_act_on_a_terminal_either(stub: Stub, tmp_path: Path) -> None:
     title = '\x1b\x9b\u202e\x7f\n,"ü'
     limits = {"max_upload_bytes": 1, "max_direct_upload_bytes": 1, "max_list_limit": 9, "upload_routes": []}
-    stub.will(*[shows(limits), shows({"images": [resource(title=title)], "next_cursor": None})] * 2)
-    command = Command(stub.url, "alice", tmp_path)
-    written = command("list", "--json").stdout
+    stub.will(shows(limits), shows({"images": [resource(title=title)], "next_cursor": None}))
+    written = Command(stub.url, "alice", tmp_path)("list", "--json").stdout
     assert json.loads(written)["title"] == title
     assert not set(written) & {"\x1b", "\x9b", "\u202e", "\x7f"}
     assert "ü" in written
-    (row,) = csv.DictReader(io.StringIO(command("list", "--csv").stdout))
-    assert row["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("title", "cell"),
+    [
+        ('a,"b"; ü = 1', 'a,"b"; ü = 1'),
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\t=1", "?=1"),
+        ("\r\n =1", "'  =1"),
+        ("first\r\nsecond", "first second"),
+        ("\x1b[2J\u202e\ud800", "?[2J??"),
+    ],
+)
+def test_csv_is_safe_to_open_in_a_spreadsheet(stub: Stub, tmp_path: Path, title: str, cell: str) -> None:
+    limits = {"max_upload_bytes": 1, "max_direct_upload_bytes": 1, "max_list_limit": 9, "upload_routes": []}
+    stub.will(shows(limits), shows({"images": [resource(title=title)], "next_cursor": None}))
+    (row,) = csv.DictReader(io.StringIO(Command(stub.url, "alice", tmp_path)("list", "--csv").stdout))
+    assert row["title"] == cell
 
 
 def test_a_place_that_cannot_be_written_to_is_named(command: Command, photos: Path) -> None:

@@ -33,6 +33,7 @@ from tests.samples import picture
         ("beach. . .", "beach.jpg"),
         ("beach .jpg", "beach.jpg"),
         ("a\x00b\nc\u202egpj.jpg", "a_b_c_gpj.jpg"),
+        ("a\u200eb\u200fc\u061cd.jpg", "a_b_c_d.jpg"),
         ("Zoe\u0308.jpg", "Zoë.jpg"),
         ("é" * 255 + ".jpg", "é" * 100 + ".jpg"),
     ],

@@ -165,11 +165,12 @@ def test_any_token_is_refused_but_a_signed_one(text: str) -> None:
 @given(st.text())
 @example("a\r\nSet-Cookie: x=1")
 @example("C:\\photos\\\u202egpj.exe")
+@example("a\u200eb\u200fc\u061c")
 def test_any_filename_is_one_safe_name_or_none(text: str) -> None:
     name = cleaned_filename(text)
     if name is not None:
         assert cleaned_filename(name) == name
-        assert not re.search(r"[/\\\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", name)
+        assert not re.search(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", name)
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=4000))

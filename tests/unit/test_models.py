@@ -30,6 +30,7 @@ def test_titles_compare_without_case_and_control_characters() -> None:
         ("Zürich 北京 🏖.jpg", "Zürich 北京 🏖.jpg"),
         ("a\r\nSet-Cookie: b.jpg", "aSet-Cookie: b.jpg"),
         ("evil\u202egpj.exe", "evilgpj.exe"),
+        ("a\u200eb\u200fc\u061c.jpg", "abc.jpg"),
         ("a\x00b.jpg", "ab.jpg"),
         ("..", None),
         ("   ", None),

@@ -19,7 +19,10 @@ from rich.text import Text
 
 from app.client import Image
 
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Marks, embeddings, overrides and isolates (Unicode Standard Annex 9, section 2).
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# What spreadsheets take for a formula, in East Asian width too (OWASP, "CSV Injection").
+_FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _LINKS = frozenset({"download_url", "thumbnail_url"})
 _WIDTH_WITHOUT_TERMINAL = 160  # columns of a table that goes to a file or a pipe
 _CSV_COLUMNS = (
@@ -77,13 +80,18 @@ def facts(image: Image, *, links: bool = False) -> dict[str, Any]:
 
 
 def write_csv(images: Iterable[Image]) -> None:
-    """A head and a row an image; tags, which hold no comma, are separated by commas."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    shown_as = printable if sys.stdout.isatty() else str
+    """A head and a row an image, for spreadsheets; tags, which hold no comma, are separated by commas."""
+    writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_CSV_COLUMNS)
     for image in images:
         shown = facts(image) | {"tags": ",".join(image.tags)}
-        writer.writerow(shown_as(_as_text(shown[name])) for name in _CSV_COLUMNS)
+        writer.writerow(_cell(_as_text(shown[name])) for name in _CSV_COLUMNS)
+
+
+def _cell(text: str) -> str:
+    """The text on one line, printable, and with an apostrophe before what a spreadsheet would calculate."""
+    line = printable(" ".join(text.splitlines()))
+    return f"'{line}" if line.lstrip().startswith(_FORMULA_STARTS) else line
 
 
 def write_table(images: Iterable[Image]) -> None:
