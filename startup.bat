@@ -10,12 +10,24 @@ cd /d "%~dp0"
 
 set "command=%~1"
 if "%command%"=="" set "command=run"
+if "%command%"=="--help" goto help
+if "%command%"=="-h" goto help
 if "%command%"=="run" goto run
 if "%command%"=="test" goto test
 echo startup.bat: unknown command '%command%'; there are: run (the default), test 1>&2
 exit /b 1
 
+:help
+echo   startup.bat               install what is missing, serve on http://127.0.0.1:5000 until Ctrl-C
+echo   startup.bat test [...]    run the test suite; further arguments go to pytest
+echo Needs Python 3.11 or newer and nothing else. Settings: .env.example
+exit /b 0
+
 :run
+if not "%~2"=="" (
+    echo startup.bat: run takes no arguments; settings come from the environment or .env 1>&2
+    exit /b 1
+)
 call :install requirements-local.txt || exit /b 1
 .venv\Scripts\python.exe -m app run
 exit /b %errorlevel%
@@ -33,14 +45,21 @@ goto next
 exit /b %errorlevel%
 
 :install
+rem An interrupted venv has a python already, but no pip: it is made again.
+if exist .venv\unfinished goto make
 if exist .venv\Scripts\python.exe goto requirements
+:make
 call :find_python || exit /b 1
 echo Making .venv ...
+if exist .venv rmdir /s /q .venv
+mkdir .venv
+type nul >.venv\unfinished
 "%python%" %version% -m venv .venv
 if errorlevel 1 (
     echo startup.bat: cannot make .venv 1>&2
     exit /b 1
 )
+del .venv\unfinished
 :requirements
 fc /b "%~1" ".venv\installed-%~1" >nul 2>&1
 if not errorlevel 1 exit /b 0

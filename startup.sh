@@ -27,10 +27,15 @@ find_python() {
 
 # Installs a requirements file into .venv, unless exactly this file is what was installed last.
 install() {
-    if [ ! -x .venv/bin/python ]; then
+    # An interrupted venv has a python already, but no pip: it is made again.
+    if [ ! -x .venv/bin/python ] || [ -e .venv/unfinished ]; then
         python=$(find_python)
         echo "Making .venv with $("$python" --version) ..."
+        rm -rf .venv
+        mkdir .venv
+        : >.venv/unfinished
         "$python" -m venv .venv || fail "cannot make .venv (on Debian and Ubuntu: apt install python3-venv)"
+        rm .venv/unfinished
     fi
     if ! cmp -s "$1" ".venv/installed-$1"; then
         echo "Installing $1 ..."
@@ -41,7 +46,11 @@ install() {
 }
 
 case "${1:-run}" in
+-h | --help | help)
+    sed -n '2,/^set/s/^# \{0,1\}//p' startup.sh
+    ;;
 run)
+    [ $# -le 1 ] || fail "run takes no arguments; settings come from the environment or .env"
     install requirements-local.txt
     exec .venv/bin/python -m app run
     ;;

@@ -121,6 +121,12 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
     )
 
 
+def orientation(data: Bytes, content_type: ContentType) -> int:
+    """The Exif orientation with which a checked image is shown, by its header alone."""
+    configure_libvips()
+    return header_number(open_image(data, content_type), "orientation")
+
+
 @dataclass(frozen=True, slots=True)
 class _Structure:
     """What a walk over the file tells, whatever its format. Sizes in bytes."""

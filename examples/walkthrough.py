@@ -13,7 +13,18 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from app.client import Changed, ImageClient, ImageFilter, ImageRefused, NotAllowed, NotFound, Refused, sha256_of
+from app.client import (
+    Changed,
+    ClientError,
+    ImageClient,
+    ImageFilter,
+    ImageRefused,
+    NotAllowed,
+    NotFound,
+    Refused,
+    UnreadableFile,
+    sha256_of,
+)
 
 
 def main(photo: Path, server: str = "http://127.0.0.1:5000") -> None:
@@ -83,4 +94,7 @@ def show(text: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    try:
+        main(Path(sys.argv[1]), *sys.argv[2:])
+    except (ClientError, ValueError) as error:  # no such file, no image, no server
+        sys.exit(f"{sys.argv[1]}: {error}" if isinstance(error, UnreadableFile | ImageRefused) else str(error))

@@ -33,9 +33,9 @@ def camera_exif(orientation: int = 6, *, place: bool = True, rights: str | None 
     return tags
 
 
-def captions(*, country: bytes = b"France") -> bytes:
+def captions(*, country: bytes = b"France", rights: bytes = b"Ann") -> bytes:
     """Photoshop's resources with a title, a city, a country and a copyright notice."""
-    found = ((5, b"Tower"), (90, b"Paris"), (101, country), (116, b"Ann"))
+    found = ((5, b"Tower"), (90, b"Paris"), (101, country), (116, rights))
     datasets = b"".join(b"\x1c\x02" + bytes((number,)) + struct.pack(">H", len(text)) + text for number, text in found)
     padded = datasets + bytes(len(datasets) % 2)
     return (

@@ -75,10 +75,12 @@ class ImageClient:
         timeout_seconds: float = 60,
         connections: int = 8,
         sleep: Callable[[float], object] = time.sleep,
+        notice: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Makes no connection. Raises ValueError where the address, user id or token cannot be one.
 
         `user_id` is for servers that believe the header X-User-ID, `token` for those that want a bearer token.
+        `notice` is told, as a sentence, when a request got no answer and is tried again.
         """
         for text in (user_id, token):
             if text is not None and not (text.strip() and text.isascii() and text.isprintable()):
@@ -95,6 +97,7 @@ class ImageClient:
             timeout_seconds=timeout_seconds,
             connections=connections,
             sleep=sleep,
+            notice=notice,
         )
         self._limits: Limits | None = None
         self._limits_lock = threading.Lock()

@@ -72,8 +72,11 @@ class Transport:
         timeout_seconds: float,
         connections: int,
         sleep: Callable[[float], object] = time.sleep,
+        notice: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Makes no connection. Raises ValueError for what is no address."""
+        if "://" not in server:
+            raise ValueError(f"{server} is no address of a server: put http:// or https:// before it")
         address = urlsplit(server)
         if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.username:
             raise ValueError(f"{server} is no address of a server, such as https://images.example.com")
@@ -81,6 +84,7 @@ class Transport:
         self._credentials = dict(credentials)
         self._retries = retries
         self._sleep = sleep
+        self._notice = notice
         self._pool = urllib3.PoolManager(
             maxsize=connections,
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=timeout_seconds),
@@ -184,10 +188,15 @@ class Transport:
                 break
             if pause is None:
                 pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (number - 1)) * random.uniform(0.5, 1)
+            if failure is not None and number == 1:
+                self._notice(f"{self._no_answer(failure)}; trying again.")
             self._sleep(pause)
         if failure is not None:
-            raise Unavailable(f"{urlsplit(self._base).netloc} does not answer: {_reason(failure)}.") from failure
+            raise Unavailable(f"{self._no_answer(failure)}.") from failure
         return answer
+
+    def _no_answer(self, failure: HTTPError) -> str:
+        return f"{urlsplit(self._base).netloc} does not answer: {_reason(failure)}"
 
     def _url(self, path: str, query: Query) -> str:
         return self._base + path + ("?" + urlencode(query, errors="replace") if query else "")

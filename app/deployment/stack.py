@@ -44,6 +44,12 @@ def with_literal_names(template: str, *, stack_name: str, account: str, region: 
     return re.sub(r'^( +(?:BucketName|TableName): )!Sub "([^"]+)"$', literal, template, flags=re.MULTILINE)
 
 
+def parameter_names(template: str) -> frozenset[str]:
+    """The names of a template's parameters. By its indentation: nothing that is installed reads YAML."""
+    section = re.search(r"^Parameters:\n(.*?)^(?=\w)", template, re.MULTILINE | re.DOTALL)
+    return frozenset(re.findall(r"^  (\w+):", section[1], re.MULTILINE)) if section else frozenset()
+
+
 class Stack:
     """One stack, by its name. Methods that take time yield lines about what happens meanwhile."""
 

@@ -71,7 +71,7 @@ def rebuild_postings_command(user_id: str | None) -> None:
     try:
         rebuild(settings, user_id)
     except BackendUnavailable as error:
-        raise click.ClickException(f"{error.store} does not answer. Call this again to go on.") from error
+        raise click.ClickException(f"{_no_answer(settings, error)} Then call this again to go on.") from error
 
 
 @main.command("audit")
@@ -118,7 +118,7 @@ def audit_command(
     try:
         left = audit(settings, orders, as_json=as_json, figures=figures)
     except BackendUnavailable as error:
-        raise click.ClickException(f"{error.store} does not answer. Call this again.") from error
+        raise click.ClickException(f"{_no_answer(settings, error)} Then call this again.") from error
     context.exit(1 if left else 0)
 
 
@@ -165,6 +165,17 @@ def _openapi_document() -> dict[str, Any]:
     from app.api.openapi import openapi_document  # noqa: PLC0415 - as above
 
     return openapi_document(create_app(Settings(secret_key=SecretStr(secrets.token_urlsafe(48)))))
+
+
+def _no_answer(settings: Settings, error: BackendUnavailable) -> str:
+    """Where nothing answers, and what to look at."""
+    if settings.uses_emulator:
+        advice = f"Start ./startup.sh in another terminal, with EMULATOR_PORT={settings.emulator_port} as here"
+    elif settings.aws_endpoint_url:
+        advice = "Start what should answer there, or correct AWS_ENDPOINT_URL"
+    else:
+        advice = "Look at AWS_REGION, the credentials and the network"
+    return f"{error.store} at {settings.endpoint_url or f'AWS, {settings.aws_region}'} does not answer. {advice}."
 
 
 def _settings() -> Settings:

@@ -1,5 +1,6 @@
 """`python -m app deploy` and `teardown`: the service as functions behind API Gateway (docs/adr/0013-serverless.md)."""
 
+import difflib
 import functools
 import re
 import tempfile
@@ -13,10 +14,10 @@ from urllib.parse import urlsplit
 import boto3
 import click
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from app.deployment.package import ROOT, Dependencies, Package, PackageError, build_package
-from app.deployment.stack import Stack, StackError, with_literal_names
+from app.deployment.stack import Stack, StackError, parameter_names, with_literal_names
 from app.deployment.stores import StoreError, remove_bucket, remove_table, upload_package
 from app.settings import LOCAL_STAGE
 
@@ -111,9 +112,9 @@ def deploy(
     Safe to repeat: what is there stays, what failed half-way is taken up again.
     """
     with _told_plainly(), tempfile.TemporaryDirectory() as directory:
+        given = _parameters(settings)
         aws, target = _target(stage, region, endpoint_url, stack_name)
         stack = _stack(aws, target)
-        given = _parameters(settings)
         if code_only and stack.status() is None:
             raise click.ClickException(f"There is no stack {target.stack_name} yet; deploy it without --code-only.")
         click.echo("Building the package ...")
@@ -125,7 +126,6 @@ def deploy(
         )
         code = {"CodeKey": f"{package.digest}.zip"}
         if not dry_run:
-            _upload(aws, target, package, code["CodeKey"])
             _show(stack.make_ready())
         own = {
             "Stage": stage,
@@ -143,6 +143,8 @@ def deploy(
             _show(proposed.changes)
             return
         else:
+            # Only now, so that nothing is made where CloudFormation refuses the parameters.
+            _upload(aws, target, package, code["CodeKey"])
             click.echo(f"{target.stack_name}: {len(proposed.changes)} changes")
             _show(stack.execute(proposed.arn))
         click.echo(f"\nThe API answers at {_address(target, stack.outputs())}")
@@ -157,7 +159,9 @@ def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: s
         raise click.ClickException("Every image would be gone. Say --delete-data twice if that is meant.")
     with _told_plainly():
         aws, target = _target(stage, region, endpoint_url, stack_name)
-        _show(_stack(aws, target).delete())
+        stack = _stack(aws, target)
+        was_there = stack.status() is not None
+        _show(stack.delete())
         removed = [
             remove_bucket(aws.s3, target.images_bucket, with_data=delete_data > 1),
             *(remove_table(aws.dynamodb, table, with_data=delete_data > 1) for table in target.tables),
@@ -165,6 +169,9 @@ def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: s
         ]
         done = [line for line in removed if line is not None]
         _show(done)
+        if not was_there and not done:
+            click.echo(f"There is no deployment {target.stack_name} in {region}; nothing was removed.")
+            return
         click.echo(f"{target.stack_name} is gone.")
         if any(line.startswith("kept") for line in done):
             click.echo("The next deployment takes up what was kept; --delete-data, given twice, deletes it.")
@@ -196,9 +203,16 @@ def _stack(aws: Clients, target: Target) -> Stack:
 
 
 def _parameters(given: Iterable[str]) -> dict[str, str]:
+    """Raises click.ClickException for what is no parameter of the template."""
     pairs = [text.partition("=") for text in given]
     if unclear := [name for name, equals, _ in pairs if not equals]:
         raise click.ClickException(f"--set takes NAME=VALUE, not {unclear[0]}.")
+    known = parameter_names(_TEMPLATE.read_text(encoding="utf-8"))
+    for name, _, _ in pairs:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}."
+            raise click.ClickException(f"--set: {name} is no parameter of {_TEMPLATE.relative_to(ROOT)}; {advice}")
     return {name: value for name, _, value in pairs}
 
 
@@ -226,6 +240,11 @@ def _told_plainly() -> Iterator[None]:
     """What goes wrong as a line for the person at the terminal."""
     try:
         yield
+    except NoCredentialsError as error:
+        raise click.ClickException(
+            "There are no AWS credentials. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "or run `aws configure`; for an emulator say --endpoint-url."
+        ) from error
     except ClientError as error:
         raise click.ClickException(f"{error.operation_name}: {error.response['Error'].get('Message')}") from error
     except (StackError, StoreError, PackageError, BotoCoreError) as error:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 PREFIX = b"Exif\0\0"
+MAX_COPYRIGHT_BYTES = 2000
+"""Of a notice that is kept; of a longer one its beginning is."""
+
 _MAX_ENTRIES = 5000  # a camera writes about a hundred
-_MAX_COPYRIGHT_BYTES = 2000
 _TYPE_BYTES = dict(enumerate((0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)))  # of one value, by its kind
 _ASCII, _SHORT = 2, 3
 _ORIENTATION, _COPYRIGHT = 0x0112, 0x8298
@@ -51,7 +53,8 @@ class _Directory:
 
 def minimal(orientation: int, copyright_notice: bytes) -> bytes:
     """A block that says only these two; empty where there is nothing to say (1 is upright)."""
-    notice = copyright_notice + b"\0" if copyright_notice else b""
+    notice = copyright_notice[:MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
+    notice = notice + b"\0" if notice else b""
     count = (orientation != 1) + bool(notice)
     if count == 0:
         return b""
@@ -80,7 +83,7 @@ def copyright_notice(block: bytes) -> bytes:
     for entry in main.entries:
         if entry.tag == _COPYRIGHT and entry.kind == _ASCII:
             # The photographer's and the editor's notices have a NUL between them.
-            return tiff[slice(*entry.value)][:_MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
+            return tiff[slice(*entry.value)][:MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
     return b""
 
 

@@ -8,35 +8,48 @@ import html
 import re
 from collections.abc import Iterator
 
+from app.formats import MAX_PARTS
+
+_INSTRUCTION = re.compile(rb"<\?[^<>]*+>")
 _TAG = re.compile(rb"<(/?)([A-Za-z_][\w.:-]*+)((?:[^<>\"']++|\"[^<\"]*+\"|'[^<']*+')*+)>")
 _ATTRIBUTE = re.compile(rb"(?<![\w.:-])([\w.:-]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
-# Local names of the Exif, Photoshop and IPTC schemas, whichever prefixes they have; besides all that begin with GPS.
-_PLACES = frozenset({
-    b"city", b"country", b"countrycode", b"location", b"locationcreated", b"locationshown", b"state"
-})  # fmt: skip
+# Local names, whichever prefixes they have: of the Exif, Photoshop and IPTC schemas, of W3C's "geo", and of makers of
+# drones, one of which writes "longtitude".
+_PLACE = re.compile(
+    rb"gps.*|.*(?:lat|longt?|alt)itude.*|lat|long?|lat_long|city|country|country(?:code|name)|state|provincestate"
+    rb"|(?:sub)?location|location(?:created|shown|name|id)|worldregion",
+    re.IGNORECASE,
+)
 _MAX_COPYRIGHT_BYTES = 2000
 
 
 def without_place(packet: bytes) -> bytes | None:
-    """The packet as long as it was, with blanks where it said a place. None where its tags do not match."""
+    """The packet as long as it was, with blanks where it said a place.
+
+    None where its tags do not match, or where it has more than tags and text, or very many.
+    """
     if not _is_walkable(packet):
         return None
     out = bytearray(packet)
-    depth = begin = 0
+    elements: list[tuple[bytes, int]] = []  # that are open: their names and where they begin
+    telling: int | None = None  # the number of those around the outermost that says a place
     for tag in _TAG.finditer(packet):
         is_end, name, attributes = tag.groups()
-        is_empty = attributes.endswith(b"/")
-        if depth:
-            depth += 0 if is_empty else -1 if is_end else 1
-        elif not is_end and _says_place(name):
-            begin, depth = tag.start(), 0 if is_empty else 1
-        else:
+        if not is_end:
+            elements.append((name, tag.start()))
+            if telling is None and _says_place(name):
+                telling = len(elements)
             for start, end in _telling_attributes(tag):
                 out[start:end] = b" " * (end - start)
-            continue
-        if depth == 0:
-            out[begin : tag.end()] = b" " * (tag.end() - begin)
-    return bytes(out) if depth == 0 else None
+        if is_end or attributes.endswith(b"/"):
+            if not elements or elements[-1][0] != name:
+                return None
+            if telling == len(elements):
+                begin = elements[-1][1]
+                out[begin : tag.end()] = b" " * (tag.end() - begin)
+                telling = None
+            elements.pop()
+    return None if elements else bytes(out)
 
 
 def _telling_attributes(tag: re.Match[bytes]) -> Iterator[tuple[int, int]]:
@@ -61,10 +74,16 @@ def copyright_notice(packet: bytes) -> bytes:
 
 
 def _is_walkable(packet: bytes) -> bool:
-    """Whether it is UTF-8 and says all that it says by itself; the other encodings have NULs."""
-    return b"\0" not in packet and b"<!DOCTYPE" not in packet and b"<![CDATA[" not in packet
+    """Whether it has tags, instructions and text only, not too many, in UTF-8; the other encodings have NULs.
+
+    Whatever else begins with "<" (comments, CDATA, entities, names beyond ASCII) could hide a tag, or be
+    taken for one.
+    """
+    parts = packet.count(b"<")
+    if parts > MAX_PARTS or b"\0" in packet:
+        return False
+    return parts == sum(1 for kind in (_TAG, _INSTRUCTION) for _ in kind.finditer(packet))
 
 
 def _says_place(name: bytes) -> bool:
-    local = name.rpartition(b":")[2].lower()
-    return local.startswith(b"gps") or local in _PLACES
+    return _PLACE.fullmatch(name.rpartition(b":")[2]) is not None

@@ -1,11 +1,12 @@
 """Checking what arrives, by this service's limits and within this process's memory; and what is then stored of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from app.admission import MemoryBudget, ObserveAdmission, nobody
 from app.formats import Bytes
+from app.models import StripMetadata
 from app.settings import Settings
 from app.spool import Spool
 from app.stripping import MOST_ADDED_BYTES, stripped
@@ -33,12 +34,21 @@ class Inspector:
 
     @contextmanager
     def stripped(self, spool: Spool, facts: "ImageFacts") -> Iterator[Spool]:
-        """The file as it is stored: the same spool, or another where STRIP_METADATA takes something away."""
-        pieces = stripped(spool.buffer(), facts.content_type, self._strip, orientation=facts.orientation)
-        if pieces is None:
-            yield spool
-            return
-        with Spool(max_bytes=spool.size + MOST_ADDED_BYTES) as kept:
-            for piece in pieces:
-                kept.write(piece)
-            yield kept
+        """The file as it is stored: the same spool, or another where STRIP_METADATA takes something away.
+
+        Which of several Exif blocks counts, and what of a broken one, only the decoder knows. If it would show
+        the file turned otherwise without the place, all metadata goes, and a new block says the orientation.
+        """
+        from app import imaging  # noqa: PLC0415 - as above
+
+        with ExitStack() as opened:
+            for strip in (self._strip, StripMetadata.ALL):
+                pieces = stripped(spool.buffer(), facts.content_type, strip, orientation=facts.orientation)
+                if pieces is None:
+                    break
+                kept = opened.enter_context(Spool(max_bytes=spool.size + MOST_ADDED_BYTES))
+                for piece in pieces:
+                    kept.write(piece)
+                if imaging.orientation(kept.buffer(), facts.content_type) == facts.orientation:
+                    break
+            yield spool if pieces is None else kept

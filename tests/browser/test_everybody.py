@@ -184,9 +184,19 @@ def test_the_theme_is_chosen_and_stays(visit: Visit) -> None:
     assert page.evaluate(background) == dark
 
 
+@pytest.mark.parametrize("name", ["Alice Smith", "Zoë", "李"])
+def test_a_name_that_cannot_be_one_is_refused_in_words(visiting: Visiting, site: RunningService, name: str) -> None:
+    with visiting(site, is_signed_in=False) as visit:
+        page = visit.open()
+        page.get_by_label("Your name").fill(name)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("alert")).to_have_text(
+            "A name may hold letters from A to Z, digits and . _ - @, and no blanks."
+        )
+
+
 def test_one_signs_in_by_name_and_out_again(visiting: Visiting, site: RunningService, user: str) -> None:
     with visiting(site, is_signed_in=False) as visit:
-        visit.refusals = {400}
         page = visit.open()
         field = page.get_by_label("Your name")
         expect(field).to_be_focused()

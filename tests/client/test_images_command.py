@@ -44,7 +44,7 @@ def test_a_folder_goes_up_once(command: Command, photos: Path) -> None:
     assert [(outcome, Path(path).name) for outcome, _, path in lines(first.stdout)] == [
         ("uploaded", name) for name in ("photo 0.jpg", "photo 1.jpg", "photo 2.jpg", "photo 3.jpg", "Zoë.PNG")
     ]
-    again = command("upload", photos, "--tag", "sea")
+    again = command("upload", photos)
     assert (again.exit_code, again.stderr) == (0, "5 already there.\n")
     assert [line[1] for line in lines(again.stdout)] == [line[1] for line in lines(first.stdout)]
     shown = command.shown("list")
@@ -116,7 +116,7 @@ def test_lists_are_tables_ndjson_or_csv_and_take_filters(command: Command, photo
     assert with_links["download_url"].startswith("http")
     assert command("list", "--csv", "--json").exit_code == 2
     refused = command("list", "--after", "yesterday")
-    assert (refused.exit_code, "created_after" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "created_after" in refused.stderr) == (2, True)
 
 
 def test_an_image_is_shown_edited_tagged_and_deleted(command: Command, photos: Path) -> None:
@@ -191,6 +191,33 @@ def test_a_server_that_is_down_is_4(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "Error: 127.0.0.1:1 does not answer: Connection refused.\n" in result.stderr
 
 
+def test_who_waits_for_a_server_is_told_at_once_why(tmp_path: Path) -> None:
+    result = Command("http://127.0.0.1:1", "alice", tmp_path)("list", "--retries", "1")
+    reason = "127.0.0.1:1 does not answer: Connection refused"
+    assert result.stderr == f"{reason}; trying again.\nError: {reason}.\n"
+
+
+def test_an_address_without_its_scheme_is_a_wrong_command(tmp_path: Path) -> None:
+    result = Command("127.0.0.1:5000", "alice", tmp_path)("list")
+    assert (result.exit_code, "put http:// or https:// before it" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["edit", "--title", "x"]])
+def test_an_image_that_is_not_there_is_named(command: Command, arguments: list[str]) -> None:
+    result = command(*arguments, "nope")
+    assert (result.exit_code, result.stderr) == (1, "Error: nope: There is no such image.\n")
+
+
+def test_what_is_there_already_keeps_its_title_and_the_command_says_so(command: Command, photos: Path) -> None:
+    photo = photos / "photo 0.jpg"
+    command("upload", photo, "--title", "Beach")
+    silent = command("upload", photo)
+    assert silent.stderr == "1 already there.\n"
+    again = command("upload", photo, "--title", "Dusk")
+    assert again.stderr.startswith("What is already there was left as it is: ")
+    assert [image["title"] for image in command.shown("list")] == ["Beach"]
+
+
 def test_a_server_that_goes_away_meanwhile_ends_all_and_tells_what_was_done(
     tmp_path: Path, stub: Stub, photos: Path
 ) -> None:
@@ -208,10 +235,14 @@ def test_a_server_that_goes_away_meanwhile_ends_all_and_tells_what_was_done(
 def test_who_is_not_believed_or_not_allowed_is_3(command: Command, stub: Stub, photos: Path) -> None:
     ((_, image_id, _),) = lines(command("upload", photos / "photo 0.jpg").stdout)
     assert command("show", image_id, "--user", "stranger").exit_code == 3
-    assert command("list", "--token", "t").exit_code == 3  # the service asks for a user
+    unasked = command("list", "--token", "t")
+    assert (unasked.exit_code, unasked.stderr.endswith("This server asks for --user.\n")) == (3, True)
     stub.will(problem(401, "invalid_token"))
     wrong = command("list", "--token", "t", "--server", stub.url)
     assert (wrong.exit_code, wrong.stderr) == (3, "Error: As the test wants it.\n")
+    stub.will(problem(401, "missing_user"))
+    unasked = command("list", "--server", stub.url)
+    assert (unasked.exit_code, unasked.stderr) == (3, "Error: As the test wants it. This server asks for --token.\n")
 
 
 def test_texts_of_others_do_not_act_on_a_terminal(stub: Stub, tmp_path: Path) -> None:

@@ -11,10 +11,7 @@ from tests.contract.steps import IMAGES, upload
 from tests.samples import picture
 from tests.server import ROOT, RunningService
 
-EXAMPLES = [
-    match.replace(r"\|", "|")
-    for match in re.findall(r"\| `((?:curl|printf)[^`]+)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-]
+EXAMPLES: list[str] = re.findall(r"\| `((?:curl|printf)[^`|]+)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
@@ -22,12 +19,13 @@ EXAMPLES = [
 def test_an_example_works(server: RunningService, user: str, tmp_path: Path, example: str) -> None:
     (tmp_path / "photo.jpg").write_bytes(picture())
     with server.client(user) as api:
-        image = upload(api)
+        image, other = upload(api), upload(api)
         environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "API": f"{server.url}/api/v1",
             "ME": f"X-User-ID: {user}",
             "ID": image["image_id"],
+            "OTHER": other["image_id"],
         }
         command = example.replace("curl ", "curl -sS --fail ", 1).replace("http://127.0.0.1:5000", server.url)
         done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False)

@@ -15,3 +15,18 @@ def test_it_goes_to_its_end(server: RunningService, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("All as it should be.\n")
+
+
+def test_what_is_missing_is_one_plain_line(server: RunningService, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("no image")
+    for photo, address, said in (
+        (tmp_path / "missing.jpg", server.url, "The file cannot be read: No such file or directory."),
+        (text, server.url, "not a JPEG, PNG, GIF or WebP image."),
+        (text, "127.0.0.1:5000", "put http:// or https:// before it"),
+    ):
+        command = [sys.executable, "-m", "examples.walkthrough", str(photo), address]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1

@@ -10,7 +10,9 @@ from pathlib import Path
 import boto3
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from app.entrypoints.cli_deploy import deploy
 from tests.contract.steps import IMAGES, UPLOADS, Json, assert_problem, upload
 from tests.deployment import STACK, Emulator, address_in
 from tests.samples import base64_text, picture, picture_of_bytes
@@ -178,7 +180,7 @@ def test_data_is_deleted_only_when_that_is_said_twice(emulator: Emulator, deploy
     assert "twice" in emulator.app("teardown", "--delete-data", succeeds=False)
     removed = emulator.app("teardown", "--delete-data", "--delete-data")
     assert f"removed table {STACK}-images" in removed
-    assert "is gone" in emulator.app("teardown")
+    assert f"There is no deployment {STACK} in us-east-1" in emulator.app("teardown")
     with (
         closing(boto3.client("s3", **emulator.access)) as s3,
         closing(boto3.client("dynamodb", **emulator.access)) as dynamodb,
@@ -196,6 +198,29 @@ def test_names_and_parameters_that_will_not_do_are_refused_before_anything_is_ma
         (("--set", "AuthMode=jwt"), "AuthMode=jwt needs JwtIssuer"),
     ):
         assert reason in emulator.deploy("--dry-run", *options, succeeds=False)
+
+
+def test_production_without_users_is_refused_before_a_bucket_is_made(emulator: Emulator) -> None:
+    assert "needs AuthMode=jwt" in emulator.deploy("--stage", "production", succeeds=False)
+    with closing(boto3.client("s3", **emulator.access)) as s3:
+        assert not [bucket for bucket in s3.list_buckets()["Buckets"] if "production" in bucket["Name"]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [("LogDay=7", "did you mean LogDays?"), ("Nope=1", "there are AlarmTopic, ")]
+)
+def test_a_parameter_that_the_template_does_not_have_is_refused_before_anything_is_sent(wrong: str, said: str) -> None:
+    nowhere = ["--stage", "dev", "--endpoint-url", "http://127.0.0.1:1"]
+    result = CliRunner().invoke(deploy, [*nowhere, "--set", wrong])
+    assert (result.exit_code, said in result.output) == (1, True)
+
+
+def test_who_has_no_credentials_is_told_how_to_give_them(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"))
+    files = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"), "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    environment = nothing | files | {"AWS_EC2_METADATA_DISABLED": "true"}
+    result = CliRunner().invoke(deploy, ["--stage", "dev"], env=environment)
+    assert (result.exit_code, "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID" in result.output) == (1, True)
 
 
 def copy_of_sources(directory: Path) -> Path:

@@ -206,3 +206,17 @@ def test_when_everything_is_killed_nothing_acknowledged_is_missing(service: Runn
     assert service.stop() == 0
     service.start()
     assert "The last stop" not in service.output()
+
+
+def test_a_store_that_does_not_answer_is_named_with_what_to_look_at(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "audit"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "s3 at http://127.0.0.1:1 does not answer" in done.stderr
+    assert "correct AWS_ENDPOINT_URL" in done.stderr

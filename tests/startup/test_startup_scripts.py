@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,3 +26,42 @@ def test_a_python_that_is_too_old_is_one_clear_line(tmp_path: Path) -> None:
     )
     assert finished.returncode == 1
     assert finished.stderr == "startup.sh: needs Python 3.11 or newer (found: Python 3.9.2); set PYTHON to one\n"
+
+
+def test_help_says_what_there_is() -> None:
+    finished = subprocess.run(["./startup.sh", "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "./startup.sh test [...]" in finished.stdout
+
+
+def test_run_takes_no_arguments() -> None:
+    finished = subprocess.run(["./startup.sh", "run", "extra"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "run takes no arguments" in finished.stderr
+
+
+def test_an_environment_whose_making_was_interrupted_is_made_again(tmp_path: Path) -> None:
+    """By a stand-in for Python, which leaves at first what an interrupted `python -m venv` leaves: no pip."""
+    shutil.copy(ROOT / "startup.sh", tmp_path)
+    (tmp_path / "requirements-local.txt").touch()
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '"-m venv .venv") mkdir .venv/bin && cp "$0" .venv/bin/python && [ -e second ] && touch .venv/pip ;;\n'
+        '"-m pip install"*) [ -e .venv/pip ] ;;\n'
+        '"-m app run") echo running ;;\n'
+        "esac\n"
+    )
+    python.chmod(0o755)
+
+    def start() -> "subprocess.CompletedProcess[str]":
+        environment = {"PATH": "/usr/bin:/bin", "PYTHON": str(python)}
+        command = ["sh", str(tmp_path / "startup.sh")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert "cannot make .venv" in start().stderr
+    assert (tmp_path / ".venv" / "bin" / "python").exists()
+    (tmp_path / "second").touch()
+    assert start().stdout.endswith("running\n")
+    assert start().stdout == "running\n"

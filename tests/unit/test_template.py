@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import load
 
+from app.deployment.stack import parameter_names
 from app.entrypoints import lambda_handler
 from app.entrypoints.environment import load_settings
 from app.services.queue import MAX_RECEIVES
 from app.services.tables import TTL_ATTRIBUTE, images_table, postings_table
 
-TEMPLATE: dict[str, Any] = load(str(Path(__file__).parents[2] / "deploy" / "template.yaml"))
+PATH = Path(__file__).parents[2] / "deploy" / "template.yaml"
+TEMPLATE: dict[str, Any] = load(str(PATH))
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024  # AWS Lambda Developer Guide, "Lambda quotas"
 
@@ -26,6 +28,10 @@ def statements() -> Iterator[tuple[str, dict[str, Any]]]:
         for policy in resource["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield role, statement
+
+
+def test_the_command_knows_its_parameters() -> None:
+    assert parameter_names(PATH.read_text()) == set(TEMPLATE["Parameters"])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.client import ClientError, ImageClient, NotAllowed, NotIdentified, Unavailable
+from app.client import ClientError, ImageClient, NotAllowed, NotFound, NotIdentified, Refused, Unavailable
 from app.entrypoints.images.output import say
 from app.entrypoints.images.parallel import Tally
 from app.entrypoints.images.stopping import Interrupted, Stop
@@ -117,12 +117,18 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
         stop = Stop()
         try:
             client = ImageClient(
-                target.server, user_id=target.user, token=target.token, retries=retries, sleep=stop.sleep
+                target.server,
+                user_id=target.user,
+                token=target.token,
+                retries=retries,
+                sleep=stop.sleep,
+                notice=say,
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+        other_way = "This server asks for --user." if target.token else "This server asks for --token."
         with client:
-            _with_exit_codes(command, connection=Connection(client, stop), **rest)
+            _with_exit_codes(command, other_way=other_way, connection=Connection(client, stop), **rest)
 
     for option in (
         click.option("--retries", type=click.IntRange(0, 20), default=5, show_default=True, help="Of one request."),
@@ -139,13 +145,18 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _with_exit_codes(command: Callable[..., None], **arguments: Any) -> None:
+def _with_exit_codes(command: Callable[..., None], *, other_way: str, **arguments: Any) -> None:
+    """`other_way` says how else one can say who one is, where the server does not look at what was given."""
     try:
         command(**arguments)
-    except (NotIdentified, NotAllowed) as error:
+    except NotIdentified as error:
+        _end(f"{error} {other_way}" if error.code == "missing_user" else error, Exit.NOT_ALLOWED)
+    except NotAllowed as error:
         _end(error, Exit.NOT_ALLOWED)
     except Unavailable as error:
         _end(error, Exit.UNAVAILABLE)
+    except Refused as error:
+        _end(error, Exit.USAGE if error.code == "invalid_request" else Exit.SOME_FAILED)
     except ClientError as error:
         _end(error, Exit.SOME_FAILED)
     except BrokenPipeError:
@@ -175,6 +186,16 @@ def tallied(connection: Connection) -> Iterator[Tally]:
         sys.exit(Exit.SOME_FAILED)
 
 
-def _end(error: Exception, code: Exit) -> None:
+@contextmanager
+def about(image_id: str) -> Iterator[None]:
+    """Meanwhile a refusal of an image says of which."""
+    try:
+        yield
+    except (NotAllowed, NotFound) as error:
+        error.args = (f"{image_id}: {error}",)
+        raise
+
+
+def _end(error: object, code: Exit) -> None:
     say(f"Error: {error}")
     sys.exit(code)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.client import MAX_DELETED_AT_ONCE, Changed, ClientError, Image, ImageClient, NotIdentified, Unavailable
-from app.entrypoints.images.connection import Connection, connected, tallied
+from app.entrypoints.images.connection import Connection, about, connected, tallied
 from app.entrypoints.images.options import json_option
 from app.entrypoints.images.output import facts, tell, tell_json
 
@@ -54,7 +54,8 @@ def edit(
     changes |= {name: () if name == "tags" else None for name in clear}
     if not changes:
         raise click.UsageError("Nothing to change.")
-    image = client.get(image_id)
+    with about(image_id):
+        image = client.get(image_id)
     if if_version not in {None, image.version}:
         raise Changed(
             f"The image is in version {image.version}, not {if_version}.", status=412, code="precondition_failed"

@@ -80,6 +80,9 @@ class Tally:
     def add(self, outcome: str) -> None:
         self._outcomes[outcome] += 1
 
+    def count(self, outcome: str) -> int:
+        return self._outcomes[outcome]
+
     def failed(self, name: str, error: Exception) -> None:
         self._outcomes["failed"] += 1
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)

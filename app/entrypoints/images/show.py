@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from app.entrypoints.images.connection import Connection, connected
+from app.entrypoints.images.connection import Connection, about, connected
 from app.entrypoints.images.options import filter_options, json_option, taken_filter
 from app.entrypoints.images.output import facts, tell_json, write_csv, write_facts, write_table
 
@@ -55,7 +55,8 @@ def show(
     """Show what is known about images."""
     client = connection.client
     for number, image_id in enumerate(image_ids):
-        image = client.get(image_id)
+        with about(image_id):
+            image = client.get(image_id)
         if as_json:
             tell_json(facts(image, links=links))
         else:

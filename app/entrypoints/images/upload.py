@@ -15,7 +15,7 @@ from app.client import Image, ImageClient, sha256_of
 from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import IMAGE_SUFFIXES
 from app.entrypoints.images.options import jobs_option, json_option
-from app.entrypoints.images.output import facts, printable, tell, tell_json
+from app.entrypoints.images.output import facts, printable, say, tell, tell_json
 from app.entrypoints.images.parallel import ALREADY_THERE, Bars, carry_out
 from app.entrypoints.images.sending import Details, send
 
@@ -123,6 +123,8 @@ def upload(
         if not again and files:
             uploads.know(client.images())
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
+        if tally.count(ALREADY_THERE) and (title_from or details != Details()):
+            say("What is already there was left as it is: `images edit` and `images tag` change it.")
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:

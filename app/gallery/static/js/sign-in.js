@@ -9,11 +9,15 @@ const WORDS = {
     label: "Your name",
     hint: "Letters, digits and . _ - @ as in alice or alice@example.com",
     missing: "Type a name.",
+    allowed: /^[A-Za-z0-9._@:+=|-]{1,128}$/, // of the header that carries it
+    unusable: "A name may hold letters from A to Z, digits and . _ - @, and no blanks.",
   },
   token: {
     label: "Access token",
     hint: "A bearer token (JWT) of your sign-in service. It is forgotten with this tab.",
     missing: "Paste a token.",
+    allowed: /^[!-~]+$/,
+    unusable: "That is no token: it may hold no blanks and no letters beyond A to Z.",
   },
 };
 
@@ -69,16 +73,16 @@ function form(reason, done) {
   const submit = async (event) => {
     event.preventDefault();
     const value = input.value.trim();
-    problem.textContent = value ? "" : words.missing;
-    if (!value) return;
+    problem.textContent = !value ? words.missing : words.allowed.test(value) ? "" : words.unusable;
+    if (problem.textContent) return input.focus();
     button.disabled = true;
     try {
       await tryIdentity(value);
       signIn(value);
       done();
     } catch (error) {
-      if (!(error instanceof Problem) && !(error instanceof TypeError)) throw error; // TypeError: it is no header's value
-      problem.textContent = error instanceof Problem ? error.message : words.hint;
+      if (!(error instanceof Problem)) throw error;
+      problem.textContent = error.message;
       input.focus();
     } finally {
       button.disabled = false;
