@@ -50,6 +50,6 @@ def identity_for(settings: Settings) -> Identity:
     """The way that is configured. Makes no connection. Raises SettingsError."""
     if settings.auth_mode == "header":
         return HeaderIdentity()
-    from app.api.tokens import bearer_identity  # noqa: PLC0415 - see there
+    from app.api.tokens import bearer_identity  # noqa: PLC0415 - cryptography is slow to load
 
     return bearer_identity(settings)

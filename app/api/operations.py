@@ -54,7 +54,7 @@ def operation(contract: Operation) -> Callable[[View], View]:
 
     def attach(view: View) -> View:
         # On the function itself, which Flask keeps as it is; functions have no typed place for it.
-        view.operation = contract  # type: ignore[attr-defined]
+        view.operation = contract  # type: ignore[attr-defined]  # see above
         return view
 
     return attach

@@ -58,7 +58,7 @@ def _windows(settings: Settings) -> "Windows | None":
     limits = {who: text for who, text in given.items() if text}
     if not limits:
         return None
-    from app.api.rate_windows import Windows  # noqa: PLC0415 - see there
+    from app.api.rate_windows import Windows  # noqa: PLC0415 - for those who set limits only
 
     storage = settings.rate_limit_storage
     return Windows(limits, storage.get_secret_value() if storage else None)

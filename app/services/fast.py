@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import orjson
@@ -96,11 +96,10 @@ def _head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
     return text.encode("latin-1")
 
 
-class FastDynamoDB:
-    """DynamoDB's client, with the calls for items made fast. Their parameters and results are DynamoDB's own JSON.
+class _FastClient:
+    """A client of boto3 with some calls made fast; all others, and what else it has, are boto3's."""
 
-    Values of the types B and BS, which boto3 would decode, are not known here.
-    """
+    _service: ClassVar[str]
 
     def __init__(
         self,
@@ -115,13 +114,22 @@ class FastDynamoDB:
         self._client = client
         self._handover = _Handover(client)
         self._connections = connections
-        self._signer = HeaderSigner(region=region, service="dynamodb")
+        self._signer = HeaderSigner(region=region, service=self._service)
         self._credentials = credentials
         self._clock = clock
         self._observe = observe
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
+
+
+class FastDynamoDB(_FastClient):
+    """DynamoDB's client, with the calls for items made fast. Their parameters and results are DynamoDB's own JSON.
+
+    Values of the types B and BS, which boto3 would decode, are not known here.
+    """
+
+    _service = "dynamodb"
 
     def get_item(self, **parameters: Any) -> Any:
         return self._call("GetItem", "get_item", parameters)
@@ -186,38 +194,20 @@ def bucket_address(endpoint: str, bucket: str, *, in_path: bool) -> tuple[str, s
     return f"{scheme}://{bucket}.{host}", ""
 
 
-class FastS3:
+class FastS3(_FastClient):
     """S3's client for one bucket, with the reading and the storing of objects made fast.
 
     Results have `Body`, `ContentLength`, `ETag` and `LastModified` of an object, and no more. Calls
     with parameters that are not known here are boto3's.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        connections: Connections,
-        *,
-        bucket: str,
-        prefix: str,
-        region: str,
-        credentials: Credentials,
-        clock: Clock,
-        observe: ObserveCall,
-    ) -> None:
-        """`prefix` is the path under which the bucket lies at the origin of the connections."""
-        self._client = client
-        self._handover = _Handover(client)
-        self._connections = connections
+    _service = "s3"
+
+    def __init__(self, client: Any, connections: Connections, *, bucket: str, prefix: str, **shared: Any) -> None:
+        """`prefix` is the path under which the bucket lies at the origin of the connections; the rest as above."""
+        super().__init__(client, connections, **shared)
         self._bucket = bucket
         self._prefix = prefix
-        self._signer = HeaderSigner(region=region, service="s3")
-        self._credentials = credentials
-        self._clock = clock
-        self._observe = observe
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
 
     def get_object(self, **parameters: Any) -> Any:
         if parameters["Bucket"] != self._bucket or not parameters.keys() <= _GET_PARAMETERS:

@@ -14,7 +14,7 @@ from tests.server import ROOT, RunningService
 EXAMPLES: list[str] = re.findall(r"\| `((?:curl|printf)[^`|]+)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="the examples need curl, openssl")
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_works(server: RunningService, user: str, tmp_path: Path, example: str) -> None:
     (tmp_path / "photo.jpg").write_bytes(picture())
