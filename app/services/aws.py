@@ -58,10 +58,12 @@ _TEMPORARY = frozenset(
     {
         "InternalError",
         "InternalServerError",
+        "NoSuchBucket",  # a store that is gone is as good as down, whoever has to make it again
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestTimeout",
+        "ResourceNotFoundException",  # of DynamoDB: a table that is gone
         "ServiceUnavailable",
         "SlowDown",
         "Throttling",
@@ -238,7 +240,7 @@ def back_off(attempt: int) -> None:
 
 @contextmanager
 def translated(store: str) -> Iterator[None]:
-    """Turns "down, slow or throttling" into BackendUnavailable; anything else passes as it is."""
+    """Turns "down, gone, slow or throttling" into BackendUnavailable; anything else passes as it is."""
     try:
         yield
     except ClientError as error:

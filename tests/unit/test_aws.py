@@ -64,12 +64,14 @@ def client_error(code: str, status: int) -> ClientError:
         client_error("ThrottlingException", 400),
         client_error("ProvisionedThroughputExceededException", 400),
         client_error("SlowDown", 503),
+        client_error("ResourceNotFoundException", 400),
+        client_error("NoSuchBucket", 404),
         client_error("Whatever", 500),
         ConnectTimeoutError(endpoint_url="http://x"),
         ReadTimeoutError(endpoint_url="http://x"),
     ],
 )
-def test_down_slow_and_throttling_become_unavailable(error: Exception) -> None:
+def test_down_gone_slow_and_throttling_become_unavailable(error: Exception) -> None:
     with pytest.raises(BackendUnavailable) as caught, translated("s3"):
         raise error
     assert caught.value.store == "s3"
