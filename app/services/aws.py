@@ -109,6 +109,11 @@ class AWSClientFactory:
         client: SQSClient = self._client("sqs", _RECEIVING_BUDGET)
         return client
 
+    def close(self) -> None:
+        """End the connections of all clients, which nobody may use any more."""
+        for client in self._clients.values():
+            client.close()
+
     def credentials(self) -> "ReadOnlyCredentials":
         """The credentials of this moment, refreshed by boto3 where they expire.
 
