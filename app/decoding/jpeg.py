@@ -70,7 +70,7 @@ def _checked_height(frame: JpegFrame, *, shrink: int) -> int:
     """
     if not frame.is_one_pass:
         return frame.height
-    together = _BLOCK * max(factors & 15 for factors in frame.samplings) if len(frame.samplings) > 1 else _BLOCK
+    together = _BLOCK * max(factors & 15 for factors in frame.samplings)
     whole = -(-frame.height // together) * together
     return whole if together > _BLOCK * shrink else whole + shrink
 

@@ -63,7 +63,8 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
     scans = samples = metadata = height_at = 0
     frame = b""
     missing: dict[int, int] = {}  # for each component, a bit for each coefficient
-    for code, _, _, segment, scan in jpeg_segments(data):
+    for code, _, _, content, scan in jpeg_segments(data):
+        segment = content
         is_common = is_common and code not in _OTHER_FRAMES
         if code == EOI:
             if is_common and (not frame or any(missing.values())):
@@ -80,6 +81,8 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
             continue
         if code in _SEQUENTIAL or code == _PROGRESSIVE:
             sequential = code in _SEQUENTIAL
+            if len(segment) == 9:  # of a single component the factors mean nothing, but decoders use them
+                segment = segment[:7] + b"\x11" + segment[8:]
             samples, frame, height_at = _samples(segment), segment, sum(map(len, parts)) + 5
             missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
         elif code == SOS:

@@ -3,6 +3,7 @@ import io
 import re
 import struct
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from PIL import Image as Pillow
 
 from app.errors import InvalidImage, ServiceError, UnsupportedImageType
 from app.formats.gif import GifBlock, gif_blocks
-from app.imaging import inspect
+from app.imaging import inspect, inspect_and_render
 from app.models import ContentType, ImageLimits
 from app.settings import Settings
+from app.variant_specs import VariantSpec
 from tests.samples import FORMATS, photo, picture, png_chunk, with_orientation, with_png_chunks
 
 
@@ -226,6 +228,21 @@ def test_a_jpeg_that_no_browser_shows_is_refused(frame: int) -> None:
         inspect(bytes(data), limits())
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("wanted", [(), (VariantSpec(width=2000),)])
+def test_a_jpeg_that_lacks_its_very_last_rows_is_refused(
+    mode: str, subsampling: int, wanted: tuple[VariantSpec, ...]
+) -> None:
+    with Pillow.open(io.BytesIO(photo())) as whole:
+        for height in (1, 2, 7, 8, 9, 15, 16, 17, 129, 136):
+            lower = whole.crop((0, whole.height - height, whole.width, whole.height)).convert(mode)
+            data = saved(lower, "JPEG", subsampling=subsampling, quality=90)
+            assert inspect_and_render(data, limits(), wanted)[0].height == height
+            with pytest.raises(InvalidImage):
+                inspect_and_render(data[:-60] + END, limits(), wanted)
+
+
 @pytest.mark.parametrize("kind", [b"IHDR", b"IDAT", b"IEND"])
 def test_a_png_with_a_wrong_checksum_is_refused(kind: bytes) -> None:
     data = bytearray(picture("PNG"))
@@ -279,13 +296,53 @@ def photo_gif(frames: int) -> bytes:
     return saved(pages[0], "GIF", save_all=True, append_images=pages[1:])
 
 
-@pytest.mark.parametrize("zeros", [0, 1])
-def test_a_gif_frame_may_have_a_byte_of_zeros_behind_its_end_code(zeros: int) -> None:
+@pytest.mark.parametrize("colours", [2, 4, 256])
+def test_a_gif_frame_is_refused_wherever_it_was_cut(colours: int) -> None:
+    with Pillow.open(io.BytesIO(photo())) as image:
+        whole = saved(image.resize((60, 40)).quantize(colours), "GIF")
+    (frame,) = gif_frames(whole)
+    data = b"".join(whole[start + 1 : start + 1 + whole[start]] for start in sub_blocks(whole, frame))
+    for length in range(len(data) - 3):  # the last three bytes may be the end code and what is left of its byte
+        cut = b"".join(bytes([len(part)]) + part for part in pieces(data[:length]))
+        with pytest.raises(InvalidImage):
+            inspect(whole[: frame.content] + cut + b"\0;", limits())
+
+
+def sub_blocks(data: bytes, block: GifBlock) -> Iterator[int]:
+    position = block.content
+    while data[position]:
+        yield position
+        position += 1 + data[position]
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), 255):
+        yield data[start : start + 255]
+
+
+def test_what_stands_behind_the_pixels_of_a_gif_frame_is_no_damage() -> None:
     data = picture("GIF")
-    assert data.endswith(b"\0;")
     end = gif_frames(data)[0].end - 1
-    changed = data[:end] + b"\1\0" * zeros + data[end:]
-    assert inspect(changed, limits()).width == 64
+    assert inspect(data[:end] + b"\3abc" + data[end:], limits()).width == 64
+
+
+def test_gif_frames_larger_than_their_screen_count_by_what_they_code() -> None:
+    data = bytearray(picture("GIF", (64, 48)))
+    descriptor = data.index(b"\x2c\0\0\0\0")
+    data[descriptor + 5 : descriptor + 9] = struct.pack("<HH", 60_000, 60_000)
+    with pytest.raises(InvalidImage, match="the limit is"):
+        inspect(bytes(data), limits())
+
+
+@pytest.mark.parametrize("transparency", [{}, {"transparency": 0}])
+def test_a_gif_frame_that_does_not_fill_its_screen_is_seen_where_it_is(transparency: dict[str, int]) -> None:
+    data = bytearray(saved(Pillow.new("P", (20, 20), 1), "GIF", **transparency))
+    data[6:10] = struct.pack("<HH", 40, 20)
+    descriptor = data.index(b"\x2c\0\0\0\0")
+    data[descriptor + 1 : descriptor + 3] = struct.pack("<H", 20)
+    half = Pillow.new("RGBA", (40, 20))
+    half.paste(Pillow.open(io.BytesIO(data)).convert("RGBA").crop((20, 0, 40, 20)), (20, 0))
+    assert inspect(bytes(data), limits()).placeholder == inspect(saved(half, "PNG"), limits()).placeholder
 
 
 @pytest.mark.parametrize("frame", [(0, 0), (0, 1), (1, 0)])
