@@ -125,17 +125,17 @@ def _limit(what: str, count: int, most: int) -> None:
 def decode_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
     """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
 
-    JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held.
-    A GIF needs its screen, and once more where a frame is taken back. WebP is always held whole.
+    JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held. Of a
+    GIF each frame is held twice at one byte a pixel, of a WebP the picture, of an animated one all of them.
     """
     frame = shape.width * shape.height
     needed = _DECODER_BYTES + structure.buffered_bytes
     if structure.jpeg:
         needed += 2 * file_bytes  # the picture without its metadata, and without its end
     elif structure.screen:
-        needed += 5 * frame
+        needed += 3 * max(it.width * it.height for it in structure.screen.frames)
     elif shape.content_type is ContentType.WEBP:
-        needed += 4 * frame * (shape.frames + 1)
+        needed += 4 * frame * (shape.frames + 1 if shape.frames > 1 else 1)
     return needed
 
 
