@@ -25,17 +25,17 @@ def decode_gif(
     Where it is wanted so much smaller that hundreds of pixels become one, some of them will do.
     """
     first, *others = frames
-    indices = _indices(data, first).tobytes()
+    indices = _indices(data, first)
     for frame in others:
         _indices(data, frame)
-    is_covered = (first.left, first.top, first.width, first.height) == (0, 0, *screen)
+    step = max(1, int(min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS))
+    left, top, width, height, *seen = (it // step for it in (*first[:4], *screen))
+    indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
+    is_covered = first[:4] == (0, 0, *screen)
     bands = 3 if is_covered and first.transparent is None else 4
-    picture = pyvips.Image.new_from_memory(indices, first.width, first.height, 1, "uchar")
+    picture = pyvips.Image.new_from_memory(indices.tobytes(), *indices.size, 1, "uchar")
     picture = picture.maplut(_colours(first, bands)).copy(interpretation="srgb")
-    if not is_covered:
-        picture = picture.embed(first.left, first.top, *screen)
-    step = int(min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS)
-    return picture.subsample(step, step) if step > 1 else picture
+    return picture if is_covered else picture.embed(left, top, *seen)
 
 
 def _indices(data: Bytes, frame: GifFrame) -> Pillow.Image:
