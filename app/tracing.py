@@ -35,10 +35,21 @@ _STOPPING_SECONDS = 3  # for the last spans; gunicorn gives a worker 30 for all 
 
 @dataclass(frozen=True, slots=True)
 class RequestSpan:
-    """The span of a request that is being served, and what to put back when it is over."""
+    """The span of a request that this thread serves, and what it was at before."""
 
     span: Span
     before: Token[Context]
+
+    def end(self, *, status: int, sent_bytes: int) -> None:
+        """The last byte of the answer is out."""
+        self.span.set_attribute("http.response.status_code", status)
+        self.span.set_attribute("http.response.body.size", sent_bytes)
+        if (request_id := logs.request_id.get()) is not None:
+            self.span.set_attribute("http.response.header.x-request-id", [request_id])
+        if status >= 500:
+            _fail(self.span, str(status))
+        self.span.end()
+        detach(self.before)
 
 
 class Tracing:
@@ -62,18 +73,6 @@ class Tracing:
         name = " ".join(filter(None, ["HTTP" if method == "_OTHER" else method, route]))
         span = self._tracer.start_span(name, _W3C.extract(headers), SpanKind.SERVER, attributes)
         return RequestSpan(span, attach(set_span_in_context(span)))
-
-    def request_ended(self, request: RequestSpan, *, status: int, sent_bytes: int) -> None:
-        """The last byte of its answer is out."""
-        span = request.span
-        span.set_attribute("http.response.status_code", status)
-        span.set_attribute("http.response.body.size", sent_bytes)
-        if (request_id := logs.request_id.get()) is not None:
-            span.set_attribute("http.response.header.x-request-id", [request_id])
-        if status >= 500:
-            _fail(span, str(status))
-        span.end()
-        detach(request.before)
 
     @contextmanager
     def handling_event(self, queue: str) -> Iterator[None]:
@@ -102,21 +101,19 @@ class Tracing:
         self, store: str, operation: str, outcome: str, seconds: float, consumed: Sequence[Mapping[str, Any]] = ()
     ) -> None:
         """A call that a request or an event made; as for Metrics. Calls of nobody, such as polls, have no span."""
+        if not get_current_span().is_recording():
+            return
         service = _SERVICES[store]
-        attributes = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation}
-        capacity = {"aws.dynamodb.consumed_capacity": [orjson.dumps(it).decode() for it in consumed]}
-        self._ended(
-            f"{service}.{operation}",
-            seconds,
-            SpanKind.CLIENT,
-            attributes | capacity if consumed else attributes,
-            failure=None if outcome == "ok" else outcome,
-        )
+        attributes: dict[str, Any] = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation}
+        if consumed:
+            attributes["aws.dynamodb.consumed_capacity"] = [orjson.dumps(it).decode() for it in consumed]
+        failure = None if outcome == "ok" else outcome
+        self._ended(f"{service}.{operation}", seconds, SpanKind.CLIENT, attributes, failure)
 
     def spent(self, purpose: str, seconds: float) -> None:
         """What a request or an event spent its time on, other than calls, which tell of themselves."""
-        if purpose not in STORES:
-            self._ended(purpose.replace("_", " "), seconds, SpanKind.INTERNAL, {})
+        if purpose not in STORES and get_current_span().is_recording():
+            self._ended(purpose.replace("_", " "), seconds, SpanKind.INTERNAL)
 
     def traceparent(self) -> str | None:
         """By which others can name what this thread is at; None where that is not recorded."""
@@ -134,13 +131,10 @@ class Tracing:
         name: str,
         seconds: float,
         kind: SpanKind,
-        attributes: Mapping[str, Any],
-        *,
+        attributes: Mapping[str, Any] | None = None,
         failure: str | None = None,
     ) -> None:
-        """Something of what this thread is at ended now and took so long."""
-        if not get_current_span().is_recording():
-            return
+        """A part of what this thread is at ended now, and took so long."""
         now = time.time_ns()
         span = self._tracer.start_span(name, None, kind, attributes, start_time=now - int(seconds * 1e9))
         if failure is not None:

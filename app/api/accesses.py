@@ -68,5 +68,5 @@ def end(access: Access, scope: Context, answered: float, response: Response, use
     log.log(logging.DEBUG if access.path in _PROBES else logging.INFO, "request", extra=fields)
     if seconds >= scope.settings.slow_request_seconds:
         log.warning("slow request", extra=fields | {"spent_milliseconds": access.spending.shares(seconds)})
-    if (tracing := scope.services.tracing) is not None and access.span is not None:
-        tracing.request_ended(access.span, status=response.status_code, sent_bytes=sent)
+    if access.span is not None:
+        access.span.end(status=response.status_code, sent_bytes=sent)

@@ -70,7 +70,8 @@ def _read_answer(connection: socket.socket, expected: bytes) -> None:
 
 
 @contextmanager
-def served(name: str, endpoint_url: str) -> Iterator[Served]:
+def served(name: str, endpoint_url: str, **changes: str) -> Iterator[Served]:
+    """The candidate of this name, with these changes of its environment."""
     port = free_port()
     environment = {
         **os.environ,
@@ -78,6 +79,7 @@ def served(name: str, endpoint_url: str) -> Iterator[Served]:
         "PORT": str(port),
         "WEB_WORKERS": "1",
         "CANDIDATE": name,
+        **changes,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "benchmarks.overhead.candidates:chosen()"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
