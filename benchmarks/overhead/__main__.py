@@ -7,14 +7,14 @@ each in a process of its own, and medians count, since machines have other thing
 """
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import timeit
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 
 import click
 
@@ -22,15 +22,14 @@ from app.services import build_services
 from app.settings import Settings
 from app.times import utc_now
 from benchmarks.overhead import null_aws
-from benchmarks.overhead.candidates import CANDIDATES, service_environment
+from benchmarks.overhead.candidates import CANDIDATES, Load, service_environment
 from benchmarks.overhead.operations import OPERATIONS, Operation
-from benchmarks.overhead.report import draw, table
-from benchmarks.overhead.served import Load, served
+from benchmarks.overhead.report import Figures, Measured, draw, table
+from benchmarks.overhead.served import served
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-Measured = dict[str, dict[str, float]]
-"""By operation and candidate: microseconds of CPU for a request, or requests in a second."""
+Ask = Callable[[Operation, int], Load]
 
 
 @click.command()
@@ -38,41 +37,41 @@ Measured = dict[str, dict[str, float]]
 @click.option("--gunicorn", "with_gunicorn", is_flag=True, help="also under gunicorn, with requests per second")
 def main(rounds: int, with_gunicorn: bool) -> None:
     """Measure, print a table, and write the files."""
-    results: dict[str, Measured] = {}
+    measured: dict[str, Measured] = {}
     with tempfile.TemporaryDirectory() as home, null_aws.running(Path(home)) as url:
-        results["cpu_us"] = _in_process(url, rounds)
+        measured["In process"] = _measured(rounds, url, _measuring_process)
         if with_gunicorn:
-            results["gunicorn_cpu_us"], results["gunicorn_per_second"] = _under_gunicorn(url, max(rounds // 3, 1))
-    results["us_of_one"] = {"presigned URL": {"service": _presigning()}, "inspection": {"service": _inspecting()}}
-    (DOCS / "overhead.json").write_text(json.dumps(results, indent=1) + "\n")
-    draw(results["cpu_us"], DOCS / "overhead.png")
-    click.echo(table(results))
+            measured["Under gunicorn, one worker, four clients"] = _measured(rounds, url, _served)
+    ones = {"presigned URL": _presigning(), "inspection": _inspecting()}
+    (DOCS / "overhead.json").write_text(json.dumps({"measured": measured, "us_of_one": ones}, indent=1) + "\n")
+    draw(measured["In process"], DOCS / "overhead.png")
+    click.echo(table(measured))
+    click.echo("".join(f"One {name}: {microseconds} us.\n" for name, microseconds in ones.items()))
 
 
-def _in_process(url: str, rounds: int) -> Measured:
+def _measured(rounds: int, url: str, start: Callable[[str, str], AbstractContextManager[Ask]]) -> Measured:
+    """Medians over the rounds. In each the candidates take turns, and the floor that counts is that of the round."""
+    found: Measured = {}
     with ExitStack() as stack:
-        ask = {name: stack.enter_context(_measuring_process(name, url)) for name in CANDIDATES}
-        return {
-            operation.name: _medians(rounds, {name: _asker(ask[name], operation) for name in ask})
-            for operation in OPERATIONS
-        }
+        ask = {name: stack.enter_context(start(name, url)) for name in CANDIDATES}
+        for operation in OPERATIONS:
+            for once in ask.values():
+                once(operation, 4)  # warm
+            loads = [{name: once(operation, operation.repeats) for name, once in ask.items()} for _ in range(rounds)]
+            found[operation.name] = {name: _median(name, loads) for name in ask}
+    return found
 
 
-def _asker(ask: Callable[[Operation, int], float], operation: Operation) -> Callable[[], float]:
-    ask(operation, 3)  # warm
-    return lambda: ask(operation, operation.repeats) * 1e6
-
-
-def _medians(rounds: int, measure: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    found: dict[str, list[float]] = {name: [] for name in measure}
-    for _ in range(rounds):
-        for name, once in measure.items():
-            found[name].append(once())
-    return {name: round(statistics.median(values), 1) for name, values in found.items()}
+def _median(name: str, loads: Sequence[Mapping[str, Load]]) -> Figures:
+    return Figures(
+        us=round(median(load[name].cpu_seconds for load in loads) * 1e6, 1),
+        floors=round(median(load[name].cpu_seconds / load["floor"].cpu_seconds for load in loads), 2),
+        per_second=round(median(load[name].per_second for load in loads), 1),
+    )
 
 
 @contextmanager
-def _measuring_process(name: str, url: str) -> Iterator[Callable[[Operation, int], float]]:
+def _measuring_process(name: str, url: str) -> Iterator[Ask]:
     command = [sys.executable, "-m", "benchmarks.overhead.candidates", name, url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         assert process.stdin is not None
@@ -80,32 +79,18 @@ def _measuring_process(name: str, url: str) -> Iterator[Callable[[Operation, int
         asks, answers = process.stdin, process.stdout
         assert answers.readline() == "ready\n"
 
-        def ask(operation: Operation, repeats: int) -> float:
+        def ask(operation: Operation, repeats: int) -> Load:
             asks.write(f"{operation.name} {repeats}\n")
-            return float(answers.readline())
+            return Load(*map(float, answers.readline().split()))
 
         yield ask
         asks.close()
 
 
-def _under_gunicorn(url: str, rounds: int) -> tuple[Measured, Measured]:
-    cpu: Measured = {}
-    per_second: Measured = {}
-    with ExitStack() as stack:
-        running = {name: stack.enter_context(served(name, url)) for name in CANDIDATES}
-        for operation in OPERATIONS:
-            loads: dict[str, list[Load]] = {name: [] for name in running}
-            for _ in range(rounds):
-                for name, candidate in running.items():
-                    loads[name].append(candidate.measure(operation, operation.repeats))
-            cpu[operation.name] = {
-                name: round(statistics.median(load.cpu_seconds for load in found) * 1e6, 1)
-                for name, found in loads.items()
-            }
-            per_second[operation.name] = {
-                name: round(statistics.median(load.per_second for load in found), 1) for name, found in loads.items()
-            }
-    return cpu, per_second
+@contextmanager
+def _served(name: str, url: str) -> Iterator[Ask]:
+    with served(name, url) as candidate:
+        yield candidate.measure
 
 
 def _presigning() -> float:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.overhead.candidates NAME ENDPOINT_URL
 
-The process reads lines "OPERATION REPEATS" and answers each with the CPU seconds that one request took.
+The process reads lines "OPERATION REPEATS" and answers each with the CPU seconds that one request took, and how
+many it answered in a second.
 """
 
 import gc
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +25,14 @@ from benchmarks.overhead import floor, tutorial
 from benchmarks.overhead.operations import OPERATIONS, Operation
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What requests took: CPU seconds of the process for each, and how many were answered in a second."""
+
+    cpu_seconds: float
+    per_second: float
 
 
 def service_environment(endpoint_url: str) -> dict[str, str]:
@@ -76,12 +86,12 @@ def send(application: Application, operation: Operation) -> int:
     return size
 
 
-def measure(application: Application, operation: Operation, repeats: int) -> float:
-    """CPU seconds of this process for one request."""
-    started = time.process_time()
+def measure(application: Application, operation: Operation, repeats: int) -> Load:
+    """Requests one after the other in this process."""
+    cpu, started = time.process_time(), time.perf_counter()
     for _ in range(repeats):
         send(application, operation)
-    return (time.process_time() - started) / repeats
+    return Load((time.process_time() - cpu) / repeats, repeats / (time.perf_counter() - started))
 
 
 def main(name: str, endpoint_url: str) -> None:
@@ -93,7 +103,8 @@ def main(name: str, endpoint_url: str) -> None:
     results.write("ready\n")
     for line in sys.stdin:
         operation, _, repeats = line.rstrip("\n").rpartition(" ")
-        results.write(f"{measure(application, operations[operation], int(repeats))}\n")
+        load = measure(application, operations[operation], int(repeats))
+        results.write(f"{load.cpu_seconds} {load.per_second}\n")
 
 
 if __name__ == "__main__":

@@ -94,24 +94,24 @@ def _upload(name: str, data: bytes, *, raw: bool, repeats: int, goal: float | No
 
 
 OPERATIONS = (
-    Operation(name="metadata", method="GET", path=f"{_small}/metadata", repeats=400, goal=2),
+    Operation(name="metadata", method="GET", path=f"{_small}/metadata", repeats=120, goal=2),
     Operation(
         name="304",
         method="GET",
         path=_small,
         headers={"If-None-Match": f'"{SMALL.image.sha256}"'},
         status=304,
-        repeats=400,
+        repeats=120,
         goal=2,
     ),
-    Operation(name="list 10", method="GET", path=IMAGES, query="limit=10", repeats=200, goal=3),
-    Operation(name="list 100", method="GET", path=IMAGES, query="limit=100", repeats=50, goal=9),
-    Operation(name="download 100 KB", method="GET", path=_small, repeats=300, goal=2),
-    Operation(name="download 5 MB", method="GET", path=_large, repeats=30),
-    _upload("upload 100 KB multipart", SMALL.data, raw=False, repeats=100, goal=3),
-    _upload("upload 100 KB raw", SMALL.data, raw=True, repeats=100, goal=3),
-    _upload("upload 5 MB multipart", LARGE.data, raw=False, repeats=10),
-    _upload("upload 5 MB raw", LARGE.data, raw=True, repeats=10),
+    Operation(name="list 10", method="GET", path=IMAGES, query="limit=10", repeats=80, goal=3),
+    Operation(name="list 100", method="GET", path=IMAGES, query="limit=100", repeats=20, goal=9),
+    Operation(name="download 100 KB", method="GET", path=_small, repeats=100, goal=2),
+    Operation(name="download 5 MB", method="GET", path=_large, repeats=8),
+    _upload("upload 100 KB multipart", SMALL.data, raw=False, repeats=40, goal=3),
+    _upload("upload 100 KB raw", SMALL.data, raw=True, repeats=40, goal=3),
+    _upload("upload 5 MB multipart", LARGE.data, raw=False, repeats=8),
+    _upload("upload 5 MB raw", LARGE.data, raw=True, repeats=8),
     Operation(
         name="direct upload issued",
         method="POST",
@@ -119,6 +119,6 @@ OPERATIONS = (
         headers={"Content-Type": "application/json"},
         body=_ANNOUNCED,
         status=201,
-        repeats=200,
+        repeats=80,
     ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 import matplotlib as mpl
 
@@ -10,29 +11,35 @@ from benchmarks.overhead.operations import OPERATIONS
 
 mpl.use("Agg")
 
-Measured = Mapping[str, Mapping[str, float]]
+
+class Figures(TypedDict):
+    """Of one operation: microseconds of CPU for a request, how many floors that is, and requests in a second."""
+
+    us: float
+    floors: float
+    per_second: float
 
 
-def table(results: Mapping[str, Measured]) -> str:
-    """CPU microseconds for each operation, behind them in parentheses how many floors that is."""
+Measured = dict[str, dict[str, Figures]]
+"""By operation and candidate."""
+
+
+def table(measured: Mapping[str, Measured]) -> str:
+    """CPU microseconds for each operation, in parentheses how many floors that is, and requests in a second."""
     names = list(CANDIDATES)
     lines = []
-    for title, unit in (("In process", "cpu_us"), ("Under gunicorn, one worker", "gunicorn_cpu_us")):
-        if unit not in results:
-            continue
-        per_second = results.get("gunicorn_per_second", {}) if unit.startswith("gunicorn") else {}
+    for title, found in measured.items():
         lines += [f"{title}:", "", f"| us of CPU | {' | '.join(names)} | goal |", "| --- " * (len(names) + 2) + "|"]
         for operation in OPERATIONS:
-            found = results[unit][operation.name]
-            cells = [f"{found[name]:,.0f} ({found[name] / found['floor']:.1f})" for name in names]
-            if operation.name in per_second:
-                rates = [per_second[operation.name][name] for name in names]
-                cells = [f"{cell}, {rate:,.0f}/s" for cell, rate in zip(cells, rates, strict=True)]
             goal = "" if operation.goal is None else f"{operation.goal:.0f}"
-            lines.append(f"| {operation.name} | {' | '.join(cells)} | {goal} |")
+            cells = " | ".join(map(_cell, found[operation.name].values()))
+            lines.append(f"| {operation.name} | {cells} | {goal} |")
         lines.append("")
-    ones = results["us_of_one"]
-    return "\n".join([*lines, *(f"One {name}: {found['service']} us." for name, found in ones.items())])
+    return "\n".join(lines)
+
+
+def _cell(figures: Figures) -> str:
+    return f"{figures['us']:,.0f} ({figures['floors']:.1f}), {figures['per_second']:,.0f}/s"
 
 
 def draw(measured: Measured, path: Path) -> None:
@@ -45,7 +52,7 @@ def draw(measured: Measured, path: Path) -> None:
     for row, operation in enumerate(OPERATIONS):
         found = measured[operation.name]
         for number, name in enumerate(names):
-            ratio = found[name] / found["floor"]
+            ratio = found[name]["floors"]
             label = name if row == 0 else None
             axes.barh(row + (number - 1) * height, ratio, height * 0.9, color=f"C{number}", label=label)
             axes.text(ratio * 1.03, row + (number - 1) * height, f"{ratio:.1f}", va="center", fontsize=7)

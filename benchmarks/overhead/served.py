@@ -8,23 +8,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.overhead.candidates import service_environment
+from benchmarks.overhead.candidates import Load, service_environment
 from benchmarks.overhead.operations import Operation
 from tests.server import ROOT, free_port
 
 CLIENTS = 4
 START_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What requests took: CPU seconds of the worker for each, and how many were answered in a second."""
-
-    cpu_seconds: float
-    per_second: float
 
 
 class Served:

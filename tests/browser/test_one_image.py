@@ -135,7 +135,7 @@ def test_several_are_deleted_when_the_time_to_undo_is_over(visit: Visit) -> None
     for name, data in scenes(4).items():
         visit.upload(data, name)
     page = visit.open()
-    expect(tiles(page)).to_have_count(4)
+    expect(page.locator("#grid .loaded")).to_have_count(4)  # what is not painted yet cannot be clicked
     page.get_by_role("checkbox", name="Select scene-3.jpg").check(force=True)
     page.get_by_role("checkbox", name="Select scene-1.jpg").click(modifiers=["Shift"], force=True)
     expect(page.get_by_text("3 images selected")).to_be_visible()

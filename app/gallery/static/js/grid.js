@@ -42,11 +42,13 @@ export class Grid {
 
   /** While more is to come the last row is not shown: its tiles will move as it fills. */
   #hideUnfinishedRow() {
-    const { firstElementChild: first, lastElementChild: last } = this.#list;
-    const height = last && last.offsetTop - first.offsetTop;
+    const tiles = [...this.#list.children];
     const isWhole = ["end", "failed"].includes(this.#library.state);
-    if (isWhole || !height) this.#list.style.removeProperty("height");
-    else this.#list.style.setProperty("height", `${height}px`);
+    this.#list.classList.toggle("goes-on", !isWhole);
+    for (const tile of tiles) tile.hidden = false;
+    const { offsetTop: top } = tiles.at(-1) ?? this.#list;
+    const last = tiles.slice(tiles.findIndex((tile) => tile.offsetTop === top));
+    if (!isWhole && last.length < tiles.length) for (const tile of last) tile.hidden = true;
   }
 
   #clear() {
@@ -160,7 +162,7 @@ export class Grid {
       ArrowDown: () => this.#inNextRow(tile, 1),
       ArrowUp: () => this.#inNextRow(tile, -1),
       Home: () => this.#list.firstElementChild,
-      End: () => this.#list.lastElementChild,
+      End: () => [...this.#list.children].findLast((other) => !other.hidden),
     }[event.key]?.();
     if (goal) goal.querySelector("a").focus();
     else if (event.key === " " || event.key === "x")
@@ -176,6 +178,7 @@ export class Grid {
     const middle = here.left + here.width / 2;
     let best = null;
     for (let other = tile; (other = direction > 0 ? other.nextElementSibling : other.previousElementSibling);) {
+      if (other.hidden) break;
       const box = other.getBoundingClientRect();
       if (Math.abs(box.top - here.top) < 1) continue;
       if (best && Math.abs(box.top - best.top) > 1) break;
