@@ -169,7 +169,7 @@ class QuotaExceeded(ServiceError):
 
 
 class BackendUnavailable(ServiceError):
-    """A store is down, slow or throttling; the same request may succeed a little later."""
+    """A store is down, gone, slow or throttling; the same request may succeed a little later."""
 
     code = "backend_unavailable"
     default_detail = "A store does not answer at the moment. Try again shortly."

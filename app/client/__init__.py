@@ -21,7 +21,7 @@ from app.client.errors import (
     UploadExpired,
     WrongChecksum,
 )
-from app.client.files import Progress, sha256_of
+from app.client.files import Progress, part_of, sha256_of
 from app.client.resources import Deletion, Image, ImageFilter, Limits, Page, Rejection
 
 __all__ = [
@@ -50,5 +50,6 @@ __all__ = [
     "UnreadableFile",
     "UploadExpired",
     "WrongChecksum",
+    "part_of",
     "sha256_of",
 ]

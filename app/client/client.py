@@ -28,6 +28,7 @@ from app.client.files import (
     file_body,
     form_body,
     no_progress,
+    part_of,
     put_in_place,
     sha256_of,
     size_of,
@@ -217,7 +218,7 @@ class ImageClient:
         """
         if image.sha256 is None:
             raise NotFound(f"The image is {image.status}: there are no bytes.", status=404, code="image_not_found")
-        part = target.with_name(f".{image.image_id}.part")
+        part = part_of(target, image.image_id)
         try:
             self._gather(image, part, progress)
         except WrongChecksum:

@@ -102,6 +102,11 @@ def _pieces(path: Path, size: int, progress: Progress) -> Iterator[bytes]:
         raise unreadable(error) from error
 
 
+def part_of(target: Path, image_id: str) -> Path:
+    """The hidden file beside the target in which the image's bytes are gathered."""
+    return target.with_name(f".{image_id}.part")
+
+
 def put_in_place(part: Path, target: Path) -> None:
     """Give a finished file its name. Raises FileExistsError where that is taken, and OSError."""
     try:

@@ -112,6 +112,8 @@ def deploy(
     Safe to repeat: what is there stays, what failed half-way is taken up again.
     """
     with _told_plainly(), tempfile.TemporaryDirectory() as directory:
+        if code_only and settings:
+            raise click.UsageError("--code-only leaves all parameters as they are; leave out one of it and --set.")
         given = _parameters(settings)
         aws, target = _target(stage, region, endpoint_url, stack_name)
         stack = _stack(aws, target)

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -322,8 +322,10 @@ def provision_stores(settings: Settings) -> None:
     if settings.stage == PRODUCTION_STAGE:
         raise StartError("STAGE: in production the stores are made by the deployment, not from here.")
     try:
-        for made in provision(AWSClientFactory(settings), settings):
-            click.echo(f"  {made}")
+        # The emulator waits some seconds, when it is stopped, for whoever is still connected.
+        with closing(AWSClientFactory(settings)) as factory:
+            for made in provision(factory, settings):
+                click.echo(f"  {made}")
     except BackendUnavailable as error:
         where = settings.endpoint_url or "AWS"
         raise StartError(f"AWS_ENDPOINT_URL: {error.store} at {where} does not answer.") from error

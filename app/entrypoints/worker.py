@@ -24,7 +24,7 @@ from app.worker_metrics import WorkerMetrics
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.2  # how soon a stop is noticed while messages are handled
-_LAST_POLL_SECONDS = 1  # a poll that is still open when everything else has stopped is cut off after this
+_LAST_POLL_SECONDS = 1.2  # a poll that is still open when everything else has stopped is cut off after this
 _LONGEST_PAUSE_SECONDS = 30
 _DECODE_WAIT_SECONDS = 60.0  # nobody waits for the worker, and a message that fails five times is set aside
 

@@ -58,10 +58,12 @@ _TEMPORARY = frozenset(
     {
         "InternalError",
         "InternalServerError",
+        "NoSuchBucket",  # a store that is gone is as good as down, whoever has to make it again
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestTimeout",
+        "ResourceNotFoundException",  # of DynamoDB: a table that is gone
         "ServiceUnavailable",
         "SlowDown",
         "Throttling",
@@ -106,6 +108,11 @@ class AWSClientFactory:
         """The client for requests that wait for messages."""
         client: SQSClient = self._client("sqs", _RECEIVING_BUDGET)
         return client
+
+    def close(self) -> None:
+        """End the connections of all clients, which nobody may use any more."""
+        for client in self._clients.values():
+            client.close()
 
     def credentials(self) -> "ReadOnlyCredentials":
         """The credentials of this moment, refreshed by boto3 where they expire.
@@ -238,7 +245,7 @@ def back_off(attempt: int) -> None:
 
 @contextmanager
 def translated(store: str) -> Iterator[None]:
-    """Turns "down, slow or throttling" into BackendUnavailable; anything else passes as it is."""
+    """Turns "down, gone, slow or throttling" into BackendUnavailable; anything else passes as it is."""
     try:
         yield
     except ClientError as error:

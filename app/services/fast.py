@@ -122,6 +122,10 @@ class _FastClient:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
+    def close(self) -> None:
+        self._connections.close()
+        self._client.close()
+
 
 class FastDynamoDB(_FastClient):
     """DynamoDB's client, with the calls for items made fast. Their parameters and results are DynamoDB's own JSON.

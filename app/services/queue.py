@@ -25,7 +25,9 @@ _COUNTS: dict[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessage
     "ApproximateNumberOfMessages": "waiting",
     "ApproximateNumberOfMessagesNotVisible": "in_flight",
 }
-_WAIT_SECONDS = 20  # the longest that SQS allows, below the read timeout of the client that receives
+# The longest that SQS allows, below the read timeout of the client that receives. The embedded emulator, which is
+# stopped when we are, would wait some seconds for a poll that is still open, though nobody hears its answer.
+_WAIT_SECONDS, _EMULATOR_WAIT_SECONDS = 20, 1
 
 
 def dead_letter_queue(name: str) -> str:
@@ -49,15 +51,16 @@ class UploadQueue:
     def __init__(self, factory: AWSClientFactory, settings: Settings) -> None:
         self._factory = factory
         self._name = settings.uploads_queue
+        self._wait_seconds = _EMULATOR_WAIT_SECONDS if settings.uses_emulator else _WAIT_SECONDS
         self._known_url: str | None = None
 
     def receive(self) -> list[Message]:
-        """Up to ten messages; none where none came within 20 seconds."""
+        """Up to ten messages; none where none came within 20 seconds, or one of the embedded emulator."""
         with translated("sqs"):
             answer = self._factory.sqs_receiving().receive_message(
                 QueueUrl=self._url(),
                 MaxNumberOfMessages=BATCH,
-                WaitTimeSeconds=_WAIT_SECONDS,
+                WaitTimeSeconds=self._wait_seconds,
                 VisibilityTimeout=VISIBILITY_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp"],
             )

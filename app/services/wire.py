@@ -87,6 +87,10 @@ class Connections:
         else:
             self._idle.append(connection)
 
+    def close(self) -> None:
+        """End the connections that are not in use."""
+        _close_all(self._idle)
+
     def _taken(self) -> socket.socket | None:
         """The connection that was used last, since it is the least likely to be closed by the other side."""
         while self._idle:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -141,14 +142,42 @@ def test_an_export_cannot_make_an_import_read_other_files(
     _exported(command, photos, directory)
     records = exported(directory)
     for outside in ("../photos/02.jpg", str(photos / "02.jpg")):
-        lines = "".join(json.dumps(record | {"file": outside}) + "\n" for record in records).encode()
-        (directory / "images.ndjson").write_bytes(lines)
-        manifest = json.loads((directory / "export.json").read_bytes())
-        manifest["sha256"] = hashlib.sha256(lines).hexdigest()
-        (directory / "export.json").write_text(json.dumps(manifest))
+        _forge(directory, "".join(json.dumps(record | {"file": outside}) + "\n" for record in records))
         result = other("import", directory)
         assert (result.exit_code, "lies outside of the export" in result.stderr) == (2, True)
     assert other.shown("list") == []
+
+
+def test_what_an_export_that_was_killed_left_beside_a_finished_file_goes(
+    command: Command, photos: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "export"
+    _exported(command, photos, directory)
+    for record in exported(directory):
+        os.link(directory / record["file"], directory / "images" / f".{record['image_id']}.part")
+    assert command("export", directory).exit_code == 0
+    assert_whole(directory, 2)
+
+
+def test_lines_that_are_none_of_an_export_are_named(
+    command: Command, other: Command, photos: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "export"
+    _exported(command, photos, directory)
+    whole, another = (json.dumps(record) for record in exported(directory))
+    for line in ("[" * 100_000, "[]", "{}", json.dumps(json.loads(another) | {"title": ["Sea"]})):
+        _forge(directory, f"{whole}\n{line}\n")
+        result = other("import", directory)
+        assert (result.exit_code, "images.ndjson, line 2: " in result.stderr) == (2, True)
+    assert other.shown("list") == []
+
+
+def _forge(directory: Path, lines: str) -> None:
+    """Let the export hold these lines, and its manifest say that they are the right ones."""
+    (directory / "images.ndjson").write_text(lines)
+    manifest = json.loads((directory / "export.json").read_bytes())
+    manifest["sha256"] = hashlib.sha256(lines.encode()).hexdigest()
+    (directory / "export.json").write_text(json.dumps(manifest))
 
 
 def test_a_server_that_removes_metadata_from_files_takes_a_library_too(

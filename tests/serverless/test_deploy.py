@@ -39,6 +39,7 @@ def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(emulator: Emulator
     other = ("--stack-name", "never-made")
     assert "Add AWS::S3::Bucket Bucket" in emulator.deploy("--dry-run", *other)
     assert "no stack" in emulator.deploy("--code-only", *other, succeeds=False)
+    assert "leave out one of it" in emulator.deploy("--code-only", "--set", "LogLevel=DEBUG", succeeds=False)
 
 
 def test_deploying_the_same_again_changes_nothing(emulator: Emulator, deployed: str) -> None:

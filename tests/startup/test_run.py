@@ -54,6 +54,23 @@ def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningServi
         assert api.get(f"{IMAGES}/{image['image_id']}").content == data
 
 
+def test_ctrl_c_while_the_program_is_loaded_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import time; print('loading', flush=True); time.sleep(60)")
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "run"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+        assert process.returncode == -signal.SIGINT
+
+
 @embedded_only
 def test_a_start_waits_for_the_stop_of_the_one_before_and_nothing_is_lost(service: RunningService) -> None:
     with service.client("alice") as api:

@@ -1,4 +1,5 @@
 import multiprocessing
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,7 @@ from app.services.provision import ProvisionError, provision
 from app.services.tables import images_table
 from app.settings import Settings
 from tests.conftest import test_settings
+from tests.scripted_server import answer
 
 
 def test_a_client_is_made_once_whoever_asks() -> None:
@@ -33,6 +35,25 @@ def test_a_forked_process_gets_clients_of_its_own() -> None:
     process.join()
     assert answers.get() is False
     assert factory.s3() is inherited
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_after_it_is_closed_nothing_is_connected(fast: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        factory = AWSClientFactory(
+            test_settings(aws_endpoint_url=f"http://127.0.0.1:{listener.getsockname()[1]}", fast_aws=fast)
+        )
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(factory.dynamodb().get_item, TableName="images", Key={"image_id": {"S": "1"}})
+            accepted, _ = listener.accept()
+            accepted.recv(65536)
+            accepted.sendall(answer(body=b"{}"))
+            asked.result()
+        factory.close()
+        with accepted:
+            accepted.settimeout(5)
+            while accepted.recv(65536):  # the rest of the request; then the end of the connection, or the time-out
+                pass
 
 
 def test_clients_go_to_the_endpoint() -> None:
@@ -64,12 +85,14 @@ def client_error(code: str, status: int) -> ClientError:
         client_error("ThrottlingException", 400),
         client_error("ProvisionedThroughputExceededException", 400),
         client_error("SlowDown", 503),
+        client_error("ResourceNotFoundException", 400),
+        client_error("NoSuchBucket", 404),
         client_error("Whatever", 500),
         ConnectTimeoutError(endpoint_url="http://x"),
         ReadTimeoutError(endpoint_url="http://x"),
     ],
 )
-def test_down_slow_and_throttling_become_unavailable(error: Exception) -> None:
+def test_down_gone_slow_and_throttling_become_unavailable(error: Exception) -> None:
     with pytest.raises(BackendUnavailable) as caught, translated("s3"):
         raise error
     assert caught.value.store == "s3"

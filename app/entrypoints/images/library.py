@@ -160,7 +160,7 @@ def read_records(directory: Path) -> Iterator[Record]:
         raise click.UsageError(
             f"{directory} holds no finished export; the export that was interrupted goes on if it is called again."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise click.UsageError(f"{directory / _MANIFEST}: {error}") from error
     if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("version")) != (_FORMAT, _VERSION):
         raise click.UsageError(f"{directory / _MANIFEST} is of no format that is known here.")
@@ -171,7 +171,7 @@ def read_records(directory: Path) -> Iterator[Record]:
     for number, line in enumerate(lines.splitlines(), start=1):
         try:
             yield _record(directory, json.loads(line))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise click.UsageError(f"{directory / _RECORDS}, line {number}: {error!r}") from error
 
 
@@ -183,6 +183,9 @@ def _record(directory: Path, line: dict[str, Any]) -> Record:
     details = Details(
         line["filename"], line["title"], line["description"], line["location"], tuple(map(str, line["tags"]))
     )
+    for text in (details.filename, details.title, details.description, details.location):
+        if not isinstance(text, str | None):
+            raise TypeError(f"{text!r} is no text")
     return Record(line["image_id"], line["sha256"], path, details)
 
 

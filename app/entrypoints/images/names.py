@@ -8,7 +8,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from app.client import Image, UnreadableFile, sha256_of
+from app.client import Image, UnreadableFile, part_of, sha256_of
 from app.entrypoints.images.output import is_control
 
 _MAX_BYTES = 200  # of 255 that file systems take, to leave room for a number
@@ -70,11 +70,14 @@ class Names:
 
 
 def holds(path: Path, image: Image) -> bool:
-    """Whether the file has the image's bytes."""
+    """Whether the file has the image's bytes. Then nothing is left of a download that was killed at its very end."""
     try:
-        return path.is_file() and path.stat().st_size == image.file_size and sha256_of(path) == image.sha256
+        if not path.is_file() or path.stat().st_size != image.file_size or sha256_of(path) != image.sha256:
+            return False
+        part_of(path, image.image_id).unlink(missing_ok=True)
     except (OSError, UnreadableFile):
         return False
+    return True
 
 
 def _shortened(stem: str) -> str:
