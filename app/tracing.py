@@ -1,8 +1,8 @@
 """Traces, as OpenTelemetry knows them: docs/operations.md says what is in them.
 
 Only who makes traces imports this module, because it loads OpenTelemetry, which others need not
-have. No span holds what a client chose, but for the trace's and the request's ids: no address, no
-name of an object or a file, no header, no message of an exception.
+have. No span holds what a client chose, but for the ids of trace and request: no address, no name of
+an object or a file, no other header, no message of an exception.
 """
 
 import logging
@@ -59,9 +59,9 @@ class Tracing:
         self._tracer = provider.get_tracer("app")
 
     def request_began(
-        self, method: str, route: str | None, scheme: str, headers: Mapping[str, str], received_bytes: int
+        self, method: str, route: str | None, scheme: str, traceparent: str | None, received_bytes: int
     ) -> RequestSpan:
-        """A request of this thread, in the trace that its headers name (W3C Trace Context), else in a new one."""
+        """A request of this thread, in the trace that the header `traceparent` names, else in a new one."""
         method = method if method in METHODS else "_OTHER"
         attributes: dict[str, str | int] = {
             "http.request.method": method,
@@ -71,7 +71,7 @@ class Tracing:
         if route is not None:
             attributes["http.route"] = route
         name = " ".join(filter(None, ["HTTP" if method == "_OTHER" else method, route]))
-        span = self._tracer.start_span(name, _W3C.extract(headers), SpanKind.SERVER, attributes)
+        span = self._tracer.start_span(name, _named(traceparent), SpanKind.SERVER, attributes)
         return RequestSpan(span, attach(set_span_in_context(span)))
 
     @contextmanager
@@ -124,7 +124,7 @@ class Tracing:
 
     def link(self, traceparent: str) -> None:
         """What this thread is at has to do with that."""
-        get_current_span().add_link(get_current_span(_W3C.extract({"traceparent": traceparent})).get_span_context())
+        get_current_span().add_link(get_current_span(_named(traceparent)).get_span_context())
 
     def _ended(
         self,
@@ -140,6 +140,11 @@ class Tracing:
         if failure is not None:
             _fail(span, failure)
         span.end(now)
+
+
+def _named(traceparent: str | None) -> Context:
+    """What a `traceparent` names (W3C Trace Context); nothing where it is not one."""
+    return _W3C.extract({"traceparent": traceparent} if traceparent else {})
 
 
 def _fail(span: Span, error_type: str) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TRACE_HEADERS = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}  # as WSGI has them
 _PROBES = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds
 
 
@@ -40,8 +39,8 @@ def begin(scope: Context) -> Access:
     route = request.url_rule.rule if request.url_rule else None
     span, spent = None, None
     if (tracing := scope.services.tracing) is not None:
-        headers = {name: request.environ[key] for name, key in _TRACE_HEADERS.items() if key in request.environ}
-        span = tracing.request_began(request.method, route, request.scheme, headers, received)
+        traceparent = request.environ.get("HTTP_TRACEPARENT")
+        span = tracing.request_began(request.method, route, request.scheme, traceparent, received)
         spent = tracing.spent
     return Access(request.method, request.path, route, received, time.perf_counter(), spending.begin(spent), span)
 
