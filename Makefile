@@ -35,9 +35,10 @@ sbom:  ## write build/sbom.json: what the service consists of
 fuzz:  ## fuzz the service for two hours
 	$(python) -m tests.fuzz.schemathesis_run --seeds 12 --seconds 600
 
-# Needs uv (pip install uv). One resolution for all three files, so that they never disagree.
+# Needs uv (pip install uv). One resolution for all four files, so that they never disagree.
 compile := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 requirements:  ## pin the dependencies of pyproject.toml again, newest first
 	$(compile) --upgrade --all-extras pyproject.toml --output-file requirements-dev.txt
 	$(compile) --constraints requirements-dev.txt --extra local --extra cli pyproject.toml --output-file requirements-local.txt
+	$(compile) --constraints requirements-dev.txt --extra tracing pyproject.toml --output-file requirements-tracing.txt
 	$(compile) --constraints requirements-dev.txt pyproject.toml --output-file requirements.txt

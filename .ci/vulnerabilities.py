@@ -1,4 +1,4 @@
-"""Known vulnerabilities of what the service is pinned to: exit code 1 where there are any.
+"""Known vulnerabilities of what the service is pinned to, traces included: exit code 1 where there are any.
 
 Needs the service that knows them. Where that is not reached, or knows nothing of these packages, this
 says so and passes: CI must not depend on somebody else's server.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-PINNED = Path(__file__).parents[1] / "requirements.txt"
+PINNED = Path(__file__).parents[1] / "requirements-tracing.txt"
 COMMAND = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--format=json"]
 COMMAND += ["--progress-spinner=off", "--requirement", str(PINNED)]
 

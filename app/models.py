@@ -60,7 +60,8 @@ class Image:
 
     Until it is UPLOADED, type, size and checksum are what the client announced, width and height
     are not known, and `expires_at` says when an upload straight to the bucket is given up. From
-    `width` to `captured_at` all is as `imaging.ImageFacts` says, or None for images older than that.
+    `width` to `captured_at` all is as `imaging.ImageFacts` says, or None for images older than that. Until
+    then, too, `traceparent` names the request that announced it, if that was traced (W3C Trace Context).
     """
 
     image_id: str
@@ -87,6 +88,7 @@ class Image:
     captured_at: str | None = None
     expires_at: datetime | None = None
     rejection: Rejection | None = None
+    traceparent: str | None = None
 
     @property
     def awaits_object(self) -> bool:

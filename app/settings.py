@@ -68,6 +68,13 @@ class Settings(BaseModel):
     slow_request_seconds: Annotated[
         float, Field(ge=0, description="a request that takes this long gets a log line that says where the time went")
     ] = 2.0
+    otel_exporter_otlp_endpoint: Annotated[
+        Url | None,
+        Field(
+            description="where traces go, by OTLP over HTTP, such as http://localhost:4318; needs "
+            "requirements-tracing.txt; empty: none are made (docs/operations.md)"
+        ),
+    ] = None
     secret_key: Annotated[
         SecretStr | None,
         Field(

@@ -1,24 +1,30 @@
 """What a request spends its time on, so that the log can say why it was slow."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 STORES = frozenset({"s3", "dynamodb", "sqs"})
 
+Observe = Callable[[str, float], None]
+"""Is told what time went to, and how many seconds until now."""
+
 
 class Spending:
     """Seconds by what they went to, and how many calls of the stores there were. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Observe | None = None) -> None:
         self.calls = 0
+        self._observe = observe
         self._seconds: dict[str, float] = {}
 
     def add(self, purpose: str, seconds: float) -> None:
         if purpose in STORES:
             self.calls += 1
         self._seconds[purpose] = self._seconds.get(purpose, 0.0) + seconds
+        if self._observe is not None:
+            self._observe(purpose, seconds)
 
     @property
     def call_seconds(self) -> float:
@@ -33,9 +39,9 @@ class Spending:
 _current: ContextVar[Spending | None] = ContextVar("spending", default=None)
 
 
-def begin() -> Spending:
+def begin(observe: Observe | None = None) -> Spending:
     """Count for a request that begins now in this thread."""
-    _current.set(spending := Spending())
+    _current.set(spending := Spending(observe))
     return spending
 
 

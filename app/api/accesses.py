@@ -3,12 +3,16 @@
 import logging
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
 from app import spending
 from app.api.context import Context
 from app.spending import Spending, milliseconds
+
+if TYPE_CHECKING:
+    from app.tracing import RequestSpan
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ class Access:
     received_bytes: int
     began: float
     spending: Spending
+    span: "RequestSpan | None"
 
 
 def begin(scope: Context) -> Access:
@@ -32,7 +37,12 @@ def begin(scope: Context) -> Access:
     received = request.content_length or 0
     scope.services.metrics.request_began(received)
     route = request.url_rule.rule if request.url_rule else None
-    return Access(request.method, request.path, route, received, time.perf_counter(), spending.begin())
+    span, spent = None, None
+    if (tracing := scope.services.tracing) is not None:
+        traceparent = request.environ.get("HTTP_TRACEPARENT")
+        span = tracing.request_began(request.method, route, request.scheme, traceparent, received)
+        spent = tracing.spent
+    return Access(request.method, request.path, route, received, time.perf_counter(), spending.begin(spent), span)
 
 
 def end(access: Access, scope: Context, answered: float, response: Response, user_id: str | None) -> None:
@@ -57,3 +67,5 @@ def end(access: Access, scope: Context, answered: float, response: Response, use
     log.log(logging.DEBUG if access.path in _PROBES else logging.INFO, "request", extra=fields)
     if seconds >= scope.settings.slow_request_seconds:
         log.warning("slow request", extra=fields | {"spent_milliseconds": access.spending.shares(seconds)})
+    if access.span is not None:
+        access.span.end(status=response.status_code, sent_bytes=sent)

@@ -16,6 +16,7 @@ from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import env_example, settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
 from app.entrypoints.postman import postman_collection
+from app.entrypoints.traces import require_tracing
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
 from app.keys import is_user_id
@@ -36,6 +37,7 @@ def run() -> None:
         from app.api.identity import identity_for  # noqa: PLC0415 - the worker starts here too, without Flask
 
         identity_for(settings)  # whether its key is one, before anything is started
+        require_tracing(settings)
         run_local(settings)
     except (SettingsError, StartError) as error:
         raise click.ClickException(str(error)) from error

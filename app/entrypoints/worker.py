@@ -13,6 +13,7 @@ from contextlib import ExitStack
 
 from app import logs
 from app.entrypoints.signals import Stopped, StopSignals
+from app.entrypoints.traces import start_tracing
 from app.entrypoints.worker_watch import Watch
 from app.errors import BackendUnavailable, Overloaded
 from app.services import build_services
@@ -33,7 +34,10 @@ def run_worker(settings: Settings) -> None:
     signals = StopSignals()
     with ExitStack() as stack:
         try:
-            services = build_services(settings.model_copy(update={"decode_wait_seconds": _DECODE_WAIT_SECONDS}))
+            services = build_services(
+                settings.model_copy(update={"decode_wait_seconds": _DECODE_WAIT_SECONDS}),
+                tracing=start_tracing(settings, service_name="image-storage-worker"),
+            )
             figures = WorkerMetrics(services.metrics.registry)
             if settings.worker_metrics_port is not None:
                 watch = Watch(services, figures, settings, port=settings.worker_metrics_port)

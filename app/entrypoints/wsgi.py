@@ -6,12 +6,15 @@ import sys
 from app import logs
 from app.api import create_app
 from app.entrypoints.environment import settings_from_environment
+from app.entrypoints.traces import start_tracing
+from app.services import build_services
 from app.settings import SettingsError
 
 try:
     settings = settings_from_environment()
     logs.configure(settings.log_level)
-    app = create_app(settings)
+    tracing = start_tracing(settings, service_name="image-storage")
+    app = create_app(settings, build_services(settings, tracing=tracing))
 except SettingsError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(4)  # what gunicorn calls APP_LOAD_ERROR: its parent gives up instead of trying again

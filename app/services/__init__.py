@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.metrics import Metrics
 from app.services.aws import AWSClientFactory
@@ -23,6 +24,9 @@ from app.settings import Settings, SettingsError
 from app.spending import spend
 from app.times import Clock, utc_now
 
+if TYPE_CHECKING:
+    from app.tracing import Tracing
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -39,6 +43,7 @@ class Services:
     links: LinkSigner
     readiness: Readiness
     metrics: Metrics
+    tracing: "Tracing | None"
     clock: Clock
 
 
@@ -47,6 +52,7 @@ def build_services(
     *,
     clock: Clock = utc_now,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    tracing: "Tracing | None" = None,
 ) -> Services:
     """Wire the services; no connection is made before the first call. Raises SettingsError."""
     if settings.secret_key is None:
@@ -56,6 +62,8 @@ def build_services(
     def note(call: Call) -> None:
         spend(call.store, call.seconds)
         metrics.call_ended(*call)
+        if tracing is not None:
+            tracing.call_ended(*call)
 
     factory = AWSClientFactory(settings, note)
     storage = ImageStorageService(factory, settings)
@@ -79,6 +87,7 @@ def build_services(
         settings=settings,
         clock=clock,
         observe=metrics.upload_settled,
+        tracing=tracing,
     )
     return Services(
         storage=storage,
@@ -92,5 +101,6 @@ def build_services(
         links=LinkSigner(*settings.signing_secrets, lifetime_seconds=settings.thumbnail_url_seconds),
         readiness=Readiness({"s3": storage.ping, "dynamodb": metadata.ping, "sqs": queue.ping}),
         metrics=metrics,
+        tracing=tracing,
         clock=clock,
     )

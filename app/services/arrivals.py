@@ -89,5 +89,6 @@ def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: 
         sha256=stored.sha256.hex(),
         status=Status.UPLOADED,
         expires_at=None,
+        traceparent=None,
         **facts.stored() | {"captured_at": captured_at},
     )

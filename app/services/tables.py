@@ -246,6 +246,8 @@ def to_item(image: Image) -> Item:
         item[TTL_ATTRIBUTE] = {"N": str(int((image.expires_at + _TTL_GRACE).timestamp()))}
     if image.status is Status.REJECTED:
         item[TTL_ATTRIBUTE] = {"N": str(int((image.updated_at + _REJECTED_KEPT).timestamp()))}
+    if image.traceparent is not None:
+        item["traceparent"] = {"S": image.traceparent}
     if image.rejection is not None:
         item["rejection"] = {"M": {"code": {"S": image.rejection.code}, "detail": {"S": image.rejection.detail}}}
     if image.tags:
@@ -302,6 +304,7 @@ def from_item(item: Item) -> Image:
         captured_at=item.get("captured_at", _ABSENT)["S"],
         expires_at=from_rfc3339(item["expires_at"]["S"]) if "expires_at" in item else None,
         rejection=_rejection(item),
+        traceparent=item["traceparent"]["S"] if "traceparent" in item else None,
     )
 
 

@@ -13,8 +13,10 @@ docs/adr/0008-direct-uploads.md has the reasons.
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -44,6 +46,9 @@ from app.services.storage import ImageStorageService, ObjectExists
 from app.services.variants import VariantService
 from app.settings import Settings
 from app.times import Clock
+
+if TYPE_CHECKING:
+    from app.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +80,7 @@ class DirectUploadService:
         settings: Settings,
         clock: Clock,
         observe: Callable[[str, str], None] = lambda _reason, _outcome: None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """`observe` is told of each upload that was looked at, why (event or sweep), and its Outcome."""
         self._storage = storage
@@ -86,6 +92,7 @@ class DirectUploadService:
         self._settings = settings
         self._clock = clock
         self._observe = observe
+        self._tracing = tracing
 
     def issue(self, user_id: str, announced: Announcement, *, key: str | None = None) -> tuple[Image, PresignedUpload]:
         """Announce an image, and get the request with which the client uploads it.
@@ -118,7 +125,8 @@ class DirectUploadService:
         if announced.method is UploadMethod.POST or self._settings.strip_metadata is not StripMetadata.NONE:
             image = dataclasses.replace(image, object_key=staging_key(image.object_key))
         expires_at = _signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds)
-        image = dataclasses.replace(image, expires_at=expires_at)
+        traceparent = self._tracing.traceparent() if self._tracing else None
+        image = dataclasses.replace(image, expires_at=expires_at, traceparent=traceparent)
         added = self._metadata.add(image)
         audit_trail.info("upload announced", extra=whose(image) | {"bytes": image.file_size})
         return added
@@ -172,9 +180,10 @@ class DirectUploadService:
         if not events:
             log.debug("message of no event")
         for event in events:
-            outcome, image_id = self.confirm_from_event(event)
-            self._observe("event", outcome)
-            log.info("object event", extra={"image_id": image_id, "outcome": outcome})
+            with self._tracing.handling_event(self._settings.uploads_queue) if self._tracing else nullcontext():
+                outcome, image_id = self.confirm_from_event(event)
+                self._observe("event", outcome)
+                log.info("object event", extra={"image_id": image_id, "outcome": outcome})
 
     def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
         """Look at what an event is about, and finish or remove it. Also returns the image's id."""
@@ -250,6 +259,8 @@ class DirectUploadService:
 
         Raises ImageNotFound where it was removed meanwhile.
         """
+        if self._tracing and image.traceparent:
+            self._tracing.link(image.traceparent)
         for _ in range(_MAX_ATTEMPTS):
             if not image.awaits_object:
                 return image
@@ -304,7 +315,9 @@ class DirectUploadService:
         return uploaded
 
     def _reject(self, pending: Image, rejection: Rejection) -> Image:
-        rejected = dataclasses.replace(pending, status=Status.REJECTED, rejection=rejection, expires_at=None)
+        rejected = dataclasses.replace(
+            pending, status=Status.REJECTED, rejection=rejection, expires_at=None, traceparent=None
+        )
         self._metadata.replace(pending, rejected)
         if pending.image_id not in self._storage.delete([pending]):
             raise BackendUnavailable("s3")

@@ -18,6 +18,8 @@ from typing import Any
 
 from app import logs
 from app.api import create_app
+from app.entrypoints.traces import start_tracing
+from app.services import build_services
 from app.settings import Settings
 from benchmarks.overhead import floor, tutorial
 from benchmarks.overhead.operations import OPERATIONS, Operation
@@ -48,7 +50,9 @@ def service_environment(endpoint_url: str) -> dict[str, str]:
 def _service(endpoint_url: str, **changes: str) -> Application:
     environment = service_environment(endpoint_url) | changes
     logs.configure("INFO")
-    application = create_app(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
+    settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
+    tracing = start_tracing(settings, service_name="benchmark")
+    application = create_app(settings, build_services(settings, tracing=tracing))
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)  # as app.entrypoints.wsgi does
@@ -65,7 +69,10 @@ CANDIDATES: dict[str, Callable[[str], Application]] = {
 
 def chosen() -> Application:
     """For gunicorn: the one that the environment names."""
-    return CANDIDATES[os.environ["CANDIDATE"]](os.environ["AWS_ENDPOINT_URL"])
+    name, url = os.environ["CANDIDATE"], os.environ["AWS_ENDPOINT_URL"]
+    if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ:
+        return _service(url, OTEL_EXPORTER_OTLP_ENDPOINT=os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    return CANDIDATES[name](url)
 
 
 def send(application: Application, operation: Operation) -> int:

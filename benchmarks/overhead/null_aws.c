@@ -1,10 +1,11 @@
 /* A stand-in for S3 and DynamoDB that costs next to nothing: it looks for words in a request and
  * sends the answer that was prepared for them. See null_aws.py, which builds it and prepares them.
  *
- *     null_aws ROUTES
+ *     null_aws ROUTES DELAY
  *
  * ROUTES has a line for each answer: a word of the head, a word of the head or the body, and the
  * file with the whole answer, separated by tabs. The first line whose words both occur counts.
+ * DELAY is how many microseconds each answer is kept back.
  * Prints its port once it listens.
  */
 #define _GNU_SOURCE
@@ -28,6 +29,7 @@ struct route {
 
 static struct route routes[MAX_ROUTES];
 static int route_count;
+static useconds_t delay;
 
 static void fail(const char *what) {
     perror(what);
@@ -112,6 +114,7 @@ static void *serve(void *argument) {
             if (got <= 0) goto closed;
             left -= (size_t)got;
         }
+        if (delay) usleep(delay);
         if (answer(socket, buffer, head, kept)) break;
         filled -= kept;
         memmove(buffer, buffer + kept, filled);
@@ -127,9 +130,10 @@ int main(int count, char **arguments) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (count != 2) fail("null_aws ROUTES");
+    if (count != 3) fail("null_aws ROUTES DELAY");
     signal(SIGPIPE, SIG_IGN);
     load_all(arguments[1]);
+    delay = (useconds_t)strtoul(arguments[2], NULL, 10);
     if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 128)) fail("listen");
     getsockname(listener, (struct sockaddr *)&address, &length);
     printf("%d\n", ntohs(address.sin_port));

@@ -142,8 +142,11 @@ def _answers() -> Iterator[tuple[str, str, bytes]]:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[str]:
-    """Build and start the server; its URL. The directory takes the program and its answers."""
+def running(directory: Path, *, delay_seconds: float = 0) -> Iterator[str]:
+    """Build and start the server; its URL. The directory takes the program and its answers.
+
+    Each answer is kept back for a while, as by a store that is some way off.
+    """
     program = directory / "null_aws"
     subprocess.run(["cc", "-O2", "-pthread", str(SOURCE), "-o", str(program)], check=True)
     lines = []
@@ -153,7 +156,8 @@ def running(directory: Path) -> Iterator[str]:
         lines.append(f"{head_word}\t{any_word}\t{path}\n")
     routes = directory / "routes"
     routes.write_text("".join(lines))
-    with subprocess.Popen([str(program), str(routes)], stdout=subprocess.PIPE, text=True) as process:
+    command = [str(program), str(routes), str(round(delay_seconds * 1e6))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         try:

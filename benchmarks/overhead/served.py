@@ -25,22 +25,25 @@ class Served:
         self._port = port
         self._parent = parent
 
-    def measure(self, operation: Operation, repeats: int) -> Load:
+    def measure(self, operation: Operation, repeats: int, *, clients: int = CLIENTS) -> Load:
         wire = operation.wire()
         expected = f"HTTP/1.1 {operation.status} ".encode()
 
         def client(count: int) -> None:
-            with socket.create_connection(("127.0.0.1", self._port)) as connection:
-                for _ in range(count):
-                    connection.sendall(wire)
-                    _read_answer(connection, expected)
+            while count:
+                with socket.create_connection(("127.0.0.1", self._port)) as connection:
+                    is_kept = True
+                    while count and is_kept:
+                        connection.sendall(wire)
+                        is_kept = _read_answer(connection, expected)
+                        count -= 1
 
-        each = max(repeats // CLIENTS, 1)
+        each = max(repeats // clients, 1)
         cpu, started = self._cpu_seconds(), time.perf_counter()
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(client, [each] * CLIENTS))
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(client, [each] * clients))
         seconds = time.perf_counter() - started
-        return Load((self._cpu_seconds() - cpu) / (each * CLIENTS), each * CLIENTS / seconds)
+        return Load((self._cpu_seconds() - cpu) / (each * clients), each * clients / seconds)
 
     def _cpu_seconds(self) -> float:
         """Of all threads of the worker, which live as long as it does."""
@@ -49,7 +52,8 @@ class Served:
         return sum(int(path.read_text().split()[0]) for path in schedules) / 1e9
 
 
-def _read_answer(connection: socket.socket, expected: bytes) -> None:
+def _read_answer(connection: socket.socket, expected: bytes) -> bool:
+    """Whether the connection is kept for another request."""
     received = b""
     while (end := received.find(b"\r\n\r\n")) < 0:
         received += connection.recv(65536)
@@ -58,10 +62,12 @@ def _read_answer(connection: socket.socket, expected: bytes) -> None:
     left = int(received[at + 15 : received.index(b"\r", at)]) - (len(received) - end - 4) if at >= 0 else 0
     while left > 0:
         left -= len(connection.recv(262144))
+    return b"\r\nconnection: close\r\n" not in received[: end + 2].lower()
 
 
 @contextmanager
-def served(name: str, endpoint_url: str) -> Iterator[Served]:
+def served(name: str, endpoint_url: str, **changes: str) -> Iterator[Served]:
+    """The candidate of this name, with these changes of its environment."""
     port = free_port()
     environment = {
         **os.environ,
@@ -69,6 +75,7 @@ def served(name: str, endpoint_url: str) -> Iterator[Served]:
         "PORT": str(port),
         "WEB_WORKERS": "1",
         "CANDIDATE": name,
+        **changes,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "benchmarks.overhead.candidates:chosen()"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
 from tests.browser.conftest import Visit, Visiting
 from tests.browser.steps import drop, paste, scenes, tiles, until
@@ -126,6 +126,20 @@ def test_an_upload_is_cancelled_and_nothing_of_it_stays(visit: Visit) -> None:
     page.locator(".upload[data-state=sending]").wait_for()
     page.get_by_role("button", name="Cancel large.jpg").click()
     expect(page.locator(".upload")).to_have_attribute("data-state", "cancelled")
+    until(lambda: visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0, page)
+    assert visit.stored() == []
+
+
+def test_an_upload_that_is_cancelled_while_it_is_announced_stays_nowhere(visit: Visit) -> None:
+    page = visit.open()
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/v1/uploads", lambda route: held.append((route, route.fetch())))
+    drop(page, scenes(1))
+    until(lambda: len(held) == 1, page)
+    page.get_by_role("button", name="Cancel scene-0.jpg").click()
+    expect(page.locator(".upload")).to_have_attribute("data-state", "cancelled")
+    ((route, response),) = held
+    route.fulfill(response=response)
     until(lambda: visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0, page)
     assert visit.stored() == []
 

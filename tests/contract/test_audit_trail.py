@@ -4,17 +4,23 @@ import io
 import json
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import httpx
 import jwt
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app import logs
 from app.api import create_app
-from app.services import Services
-from app.services.events import ObjectCreated
+from app.services import Services, build_services
+from app.services.aws import AWSClientFactory
 from app.settings import Settings
+from app.tracing import Tracing
+from tests.conftest import TestClock
 from tests.contract.steps import IMAGES, UPLOADS, Json, upload
 from tests.samples import picture
 
@@ -38,6 +44,22 @@ def log() -> Iterator[io.StringIO]:
     root.handlers[:] = before[0]
     for logger, level in zip((root, ours, logs.audit_trail), before[1:], strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    """All that is told to who collects traces."""
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def services(
+    factory: AWSClientFactory, own_settings: Settings, clock: TestClock, spans: InMemorySpanExporter
+) -> Services:
+    assert factory  # its AWS is the one that the services use
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    return build_services(own_settings, clock=clock, tracing=Tracing(provider))
 
 
 @pytest.fixture
@@ -73,7 +95,12 @@ def trail(log: io.StringIO) -> list[tuple[str, str | None, str | None]]:
 
 
 def announce(api: httpx.Client) -> Json:
-    body = {"filename": "a.png", "content_type": "image/png", "file_size": len(picture("PNG")), "method": "POST"}
+    body = {
+        "filename": "filename-canary.png",
+        "content_type": "image/png",
+        "file_size": len(picture("PNG")),
+        "method": "POST",
+    }
     issued: Json = api.post(UPLOADS, json=body).json()
     return issued
 
@@ -118,8 +145,8 @@ def test_the_trail_is_written_at_every_level() -> None:
         root.setLevel(before[2])
 
 
-def test_no_secret_token_signature_or_presigned_url_is_ever_logged(
-    connect: Connect, log: io.StringIO, services: Services, own_settings: Settings
+def test_no_secret_token_signature_or_presigned_url_is_ever_logged_or_traced(
+    connect: Connect, log: io.StringIO, spans: InMemorySpanExporter, services: Services, own_settings: Settings
 ) -> None:
     alice, mallory = connect("alice"), connect("mallory")
     image = upload(alice, title="title-canary", description="description-canary", location="place-canary")
@@ -137,7 +164,10 @@ def test_no_secret_token_signature_or_presigned_url_is_ever_logged(
         client.post(UPLOADS, json={"filename": "f"}, headers={"Idempotency-Key": "idempotency-canary"})
         client.get(path, headers={"Authorization": "Bearer token-canary.a.b", "Cookie": "cookie-canary"})
         client.post(IMAGES, content=b"file-canary", headers={"Content-Type": "image/png"})
-    services.uploads.confirm_from_event(ObjectCreated(own_settings.s3_bucket, "uploads/x/canary"))
+    for key in ("uploads/x/canary", f"images/alice/{uuid.uuid4()}/object-canary"):
+        about = {"bucket": {"name": own_settings.s3_bucket}, "object": {"key": key}}
+        record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}
+        services.uploads.handle(json.dumps({"Records": [record]}))
     signed = issued["upload"]["fields"] | {"url": image["download_url"], "url_of_form": issued["upload"]["url"]}
     tokens = [client.headers["Authorization"].removeprefix("Bearer ") for client in (alice, mallory)]
     secrets = [*tokens, *(token.rpartition(".")[2] for token in tokens), KEY, CURSOR_SECRET]
@@ -146,3 +176,6 @@ def test_no_secret_token_signature_or_presigned_url_is_ever_logged(
     text = log.getvalue()
     assert text.count("\n") > 20
     assert [secret for secret in secrets if secret in text] == []
+    traced = spans.get_finished_spans()
+    assert {"SERVER", "CLIENT", "CONSUMER", "INTERNAL"} <= {span.kind.name for span in traced}
+    assert [secret for secret in secrets if any(secret in span.to_json() for span in traced)] == []

@@ -25,7 +25,7 @@ def test_each_threat_names_a_test() -> None:
     assert [row for row in rows if "::test_" not in row] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-local.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("requirements*.txt")))
 def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
     text = re.sub(r"\\\n\s*", "", (ROOT / name).read_text())
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]

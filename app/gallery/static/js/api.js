@@ -92,8 +92,8 @@ export const listTags = async (prefix, options) =>
 
 export const getLimits = () => sendForJson("/limits");
 
-export const announceUpload = (announcement, key, signal) =>
-  sendForJson("/uploads", { method: "POST", body: announcement, headers: { "Idempotency-Key": key }, signal });
+export const announceUpload = (announcement, key) =>
+  sendForJson("/uploads", { method: "POST", body: announcement, headers: { "Idempotency-Key": key } });
 
 export const completeUpload = (id, signal) => sendForJson(`/uploads/${id}/complete`, { method: "POST", signal });
 

@@ -46,8 +46,11 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
     file_size: file.size,
     ...(sha256 && { sha256 }),
   };
-  const { image, upload } = await announceUpload(announcement, `${key}-direct`, signal);
+  signal.throwIfAborted();
+  // Not cut off by the signal: only what is known to be announced can be abandoned.
+  const announced = announceUpload(announcement, `${key}-direct`);
   try {
+    const { image, upload } = await unlessAborted(announced, signal);
     const { status } = await send(upload.method, upload.url, upload.headers, file, signal, progress);
     if (status === 0 && bucketAnswers === null) bucketAnswers = false;
     if (status === 0) throw new Problem({ status, code: "bucket_unreachable", detail: unreachable().message });
@@ -58,7 +61,7 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
     return await completeUpload(image.image_id, signal);
   } catch (error) {
     if (error.name === "AbortError" || error.code === "bucket_unreachable")
-      abandonUpload(image.image_id).catch(() => {}); // else it expires
+      announced.then(({ image }) => abandonUpload(image.image_id)).catch(() => {}); // else it expires
     throw error;
   }
 }
@@ -93,5 +96,12 @@ function send(method, url, headers, body, signal, progress) {
     request.send(body);
   });
 }
+
+/** What the promise comes to, or what the signal says if that is sooner. */
+const unlessAborted = (promise, signal) =>
+  Promise.race([
+    promise,
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
+  ]);
 
 const base64Of = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((pair) => parseInt(pair, 16))));
