@@ -1,6 +1,5 @@
 import dataclasses
 import io
-import re
 import struct
 import time
 from collections.abc import Iterator
@@ -13,11 +12,10 @@ from PIL import Image as Pillow
 
 from app.errors import InvalidImage, ServiceError, UnsupportedImageType
 from app.formats.gif import GifBlock, gif_blocks
-from app.imaging import inspect, inspect_and_render
+from app.imaging import inspect
 from app.models import ContentType, ImageLimits
 from app.settings import Settings
-from app.variant_specs import VariantSpec
-from tests.samples import FORMATS, photo, picture, png_chunk, with_orientation, with_png_chunks
+from tests.samples import FORMATS, photo, picture, png_chunk, saved, with_orientation, with_png_chunks
 
 
 def limits(**changes: int) -> ImageLimits:
@@ -76,12 +74,6 @@ def test_pixels_are_limited_over_all_frames() -> None:
     assert inspect(animation, limits(max_pixels=64 * 48 * 3)).frames == 3
     with pytest.raises(InvalidImage, match=r"9216 pixels .* the limit is 9215"):
         inspect(animation, limits(max_pixels=64 * 48 * 3 - 1))
-
-
-def saved(image: Pillow.Image, kind: str, **options: Any) -> bytes:
-    target = io.BytesIO()
-    image.save(target, kind, **options)
-    return target.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr", "1", "I;16"])
@@ -161,86 +153,6 @@ def test_when_a_picture_was_taken_is_told_and_where_is_not(
     facts = inspect(saved(Pillow.new("RGB", (8, 8)), kind, exif=exif), limits())
     assert facts.captured_at == expected
     assert "48" not in str(dataclasses.replace(facts, captured_at=None, placeholder=None, width=0, height=0))
-
-
-JPEG_FORMS: list[dict[str, Any]] = [
-    {},
-    {"optimize": True, "quality": 20},
-    {"progressive": True},
-    {"restart_marker_blocks": 8},
-    {"keep_rgb": True, "quality": 95},
-]
-END = b"\xff\xd9"
-
-
-@pytest.mark.parametrize("form", JPEG_FORMS)
-@pytest.mark.parametrize("percent", range(20, 100, 10))
-@pytest.mark.parametrize("fill", [b"", b"\0", b"\xaa", b"\xff"])
-def test_a_cut_jpeg_with_an_end_put_behind_is_refused(form: dict[str, Any], percent: int, fill: bytes) -> None:
-    whole = photo(**form)
-    cut = whole[: len(whole) * percent // 100]
-    for filled in (cut + fill * (len(whole) - len(cut) - 2) + END, cut + fill * 100 + END):
-        with pytest.raises(InvalidImage):
-            inspect(filled, limits())
-
-
-def test_a_progressive_jpeg_cut_between_two_scans_is_refused() -> None:
-    scans = re.split(b"(?=\xff\xda|\xff\xc4)", photo(progressive=True))
-    for last in range(1, len(scans)):
-        with pytest.raises(InvalidImage):
-            inspect(b"".join(scans[:last]) + END, limits())
-
-
-def test_a_jpeg_that_lost_bytes_in_its_middle_is_refused() -> None:
-    whole = photo()
-    with pytest.raises(InvalidImage):
-        inspect(whole[:3000] + whole[3700:], limits())
-
-
-@pytest.mark.parametrize("form", JPEG_FORMS)
-@pytest.mark.parametrize("padding", [bytes(1), bytes(5), bytes(1000), b"\xff" * 100])
-def test_padding_before_the_end_of_a_jpeg_is_no_damage(form: dict[str, Any], padding: bytes) -> None:
-    assert inspect(photo(**form)[:-2] + padding + END, limits()).width == 320
-
-
-@pytest.mark.parametrize("form", [{}, {"optimize": True}, {"progressive": True}])
-def test_a_picture_that_ends_flat_is_whole(form: dict[str, Any]) -> None:
-    white = io.BytesIO()
-    Pillow.new("RGB", (640, 480), "white").save(white, "JPEG", **form)
-    assert inspect(white.getvalue(), limits()).width == 640
-
-
-def test_what_every_viewer_skips_in_a_jpeg_is_no_damage() -> None:
-    start, rest = photo()[:20], photo()[20:]
-    assert inspect(start + b"junk between segments" + rest, limits()).width == 320
-    odd_jfif_version = start[:11] + b"\x07" + start[12:]
-    assert inspect(odd_jfif_version + rest, limits()).width == 320
-    scan = rest.index(b"\xff\xda")
-    no_spectral_selection = rest[: scan + 11] + b"\0\0\0" + rest[scan + 14 :]
-    assert inspect(start + no_spectral_selection, limits()).width == 320
-
-
-@pytest.mark.parametrize("frame", [0xC3, 0xC5, 0xC9, 0xCA, 0xCF])
-def test_a_jpeg_that_no_browser_shows_is_refused(frame: int) -> None:
-    data = bytearray(photo())
-    data[data.index(b"\xff\xc0") + 1] = frame
-    with pytest.raises(InvalidImage, match="arithmetic, lossless or hierarchical"):
-        inspect(bytes(data), limits())
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-@pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize("wanted", [(), (VariantSpec(width=2000),)])
-def test_a_jpeg_that_lacks_its_very_last_rows_is_refused(
-    mode: str, subsampling: int, wanted: tuple[VariantSpec, ...]
-) -> None:
-    with Pillow.open(io.BytesIO(photo())) as whole:
-        for height in (1, 2, 7, 8, 9, 15, 16, 17, 129, 136):
-            lower = whole.crop((0, whole.height - height, whole.width, whole.height)).convert(mode)
-            data = saved(lower, "JPEG", subsampling=subsampling, quality=90)
-            assert inspect_and_render(data, limits(), wanted)[0].height == height
-            with pytest.raises(InvalidImage):
-                inspect_and_render(data[:-60] + END, limits(), wanted)
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"IDAT", b"IEND"])
