@@ -9,6 +9,7 @@ from app.models import ContentType
 LONG_RUN = 32
 """Bytes of one value at the end of a JPEG's last scan, after which up to three decodings tell whether it is whole."""
 
+_MAX_HEIGHT = 0xFFFF  # T.81 section B.2.2: two bytes
 _HALVED_COLOURS = b"\x22\x11\x11"
 _BLOCK = 8  # pixels; libvips reads as many rows at once, and looks before each time whether it was warned
 
@@ -72,7 +73,7 @@ def _checked_height(frame: JpegFrame, *, shrink: int) -> int:
         return frame.height
     together = _BLOCK * max(factors & 15 for factors in frame.samplings)
     whole = -(-frame.height // together) * together
-    return whole if together > _BLOCK * shrink else whole + shrink
+    return min(whole if together > _BLOCK * shrink else whole + shrink, _MAX_HEIGHT)
 
 
 def run_at_end(picture: bytearray) -> int:
