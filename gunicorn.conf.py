@@ -18,8 +18,9 @@ except SettingsError as error:
 wsgi_app = "app.entrypoints.wsgi:app"
 bind = _settings.address
 # Threads, because a request mostly waits for S3 and DynamoDB; processes, because threads share one
-# interpreter lock. Up to 8 threads cost no more CPU a request than one does, 16 cost a quarter to three quarters
-# more (docs/overhead.md). The app is loaded after the fork, so clients and their sockets are never shared.
+# interpreter lock. Measured (benchmarks/workers.py, docs/overhead.md): with stores that take 8 ms, 2 x 8 answer
+# five times as much as 2 sync workers and half as much again as 8 of those; 16 threads help downloads alone.
+# The app is loaded after the fork, so clients and their sockets are never shared.
 worker_class = "app.entrypoints.gunicorn_worker.ProblemWorker"
 workers = _settings.web_workers
 threads = _settings.web_threads
