@@ -8,39 +8,41 @@ file is walked first (app/formats).
 
 import base64
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pyvips
 
-from app.decoding import (
-    LONG_RUN,
-    SmallPicture,
+from app.decoding.gif import decode_gif
+from app.decoding.jpeg import decode_jpeg
+from app.decoding.libvips import (
+    Reduce,
     configure_libvips,
-    decode,
-    decode_jpeg,
     header_number,
     open_image,
-    run_at_end,
+    placeholder_picture,
+    placeholder_size,
+    scaled,
+    shrinking,
+    sniffed_type,
+    turned,
 )
-from app.errors import InvalidImage, UnsupportedImageType
+from app.errors import InvalidImage
 from app.formats import Bytes
-from app.formats.gif import GifScreen, gif_screen
-from app.formats.jpeg import JpegParts, jpeg_parts
-from app.formats.png import PngFrame, png_frame_is_whole, png_parts
-from app.formats.webp import WebpParts, webp_parts
+from app.formats.png import png_frame_is_whole
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
+from app.structure import MAX_DECODE_SECONDS, Shape, Structure, decode_bytes, require_within, shape_of, structure_of
+from app.variant_specs import Rendition, VariantSpec
+from app.variants import Original, rendering_bytes, stills_of
 
 _UPRIGHT = 1
-_SIDEWAYS = range(5, 9)  # Exif orientations that swap width and height (Exif 2.32, tag 0x0112)
 _EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 _EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
-_MAX_DECODE_SECONDS = 2.0  # of CPU, on the machine of docs/imaging.md
-_DECODER_BYTES = 24 * 1024 * 1024  # what a decoder takes for itself and for the rows that it is at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,6 @@ class ImageFacts:
         return {name: value for name, value in asdict(self).items() if name != "orientation"}
 
 
-def sniffed_type(data: Bytes) -> ContentType:
-    """The format by its magic bytes. Raises UnsupportedImageType where it is none of the four."""
-    head = data[:12]
-    if head.startswith(b"\xff\xd8\xff"):
-        return ContentType.JPEG
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ContentType.PNG
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return ContentType.GIF
-    if head.startswith(b"RIFF") and head[8:] == b"WEBP":
-        return ContentType.WEBP
-    raise UnsupportedImageType
-
-
 Admission = Callable[[int], AbstractContextManager[object]]
 """Waits until so many bytes of memory may be used, and gives them back at its end."""
 
@@ -93,22 +81,45 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
     waits for `admission` of the memory that the header tells it takes. Raises UnsupportedImageType,
     InvalidImage with what is wrong, or what `admission` raises.
     """
+    return inspect_and_render(data, limits, (), admission=admission)[0]
+
+
+def inspect_and_render(
+    data: Bytes, limits: ImageLimits, wanted: Sequence[VariantSpec], *, admission: Admission = nullcontext
+) -> tuple[ImageFacts, dict[Rendition, bytes]]:
+    """As `inspect`, and from the same decode the variants that are wanted, as files.
+
+    They are those that `variants.render` makes, for readers who take every format. None are made of
+    animations, or of pictures whose colours cannot be converted.
+    """
     content_type = sniffed_type(data)
-    structure = _structure(data, content_type, limits)
+    structure = structure_of(data, content_type, limits)
     configure_libvips()
+    made: dict[Rendition, bytes] = {}
     try:
         image = open_image(data, content_type)
-        shape = _shape(image, content_type, structure)
-        decode_bytes = _decode_bytes(shape, structure, len(data))
-        _require_within(limits, shape, structure, decode_bytes)
-        with admission(decode_bytes):
-            small = _decode(image, structure)
+        shape = shape_of(image, content_type, structure)
+        needed = decode_bytes(shape, structure, len(data))
+        require_within(limits, shape, structure, needed)
+        file, renditions = _File(data, image, shape, structure), _renditions(wanted, shape, image)
+        with admission(needed + rendering_bytes(renditions)):
+            if renditions:
+                original = Original.of(image)
+                size = original.stored_size(renditions)
+                picture = file.decoded(size, partial(scaled, size=size))
+                small = placeholder_picture(picture, frames=1).copy_memory()
+                with suppress(pyvips.Error):
+                    made = stills_of(picture, original, renditions)
+            else:
+                reduce = partial(placeholder_picture, frames=file.decoded_frames)
+                small = file.decoded(placeholder_size(image.width, image.height // file.decoded_frames), reduce)
+                small = small.crop(0, 0, small.width, max(1, small.height // file.decoded_frames))
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
                 raise InvalidImage("The image is damaged or cut short: a frame of its animation is not whole.")
     except pyvips.Error as error:
         raise InvalidImage("The image is damaged or cut short: it does not decode whole.") from error
-    color, placeholder = _placeholder(small, shape)
-    return ImageFacts(
+    color, placeholder = _placeholder(small, shape.orientation)
+    facts = ImageFacts(
         content_type,
         shape.width,
         shape.height,
@@ -119,6 +130,14 @@ def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcont
         captured_at=_captured_at(image),
         orientation=shape.orientation,
     )
+    return facts, made
+
+
+def _renditions(wanted: Sequence[VariantSpec], shape: Shape, image: pyvips.Image) -> list[Rendition]:
+    """None of what moves, nor of a GIF whose size libvips disbelieves: what is shown of those, `render` decides."""
+    if shape.frames > 1 or {image.width, image.height} != {shape.width, shape.height}:
+        return []
+    return [spec.foremost(shape.content_type, shape.width, shape.height) for spec in wanted]
 
 
 def orientation(data: Bytes, content_type: ContentType) -> int:
@@ -128,127 +147,55 @@ def orientation(data: Bytes, content_type: ContentType) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Structure:
-    """What a walk over the file tells, whatever its format. Sizes in bytes."""
+class _File:
+    """A file that is about to be decoded, with all that is known of it."""
 
-    metadata_bytes: int = 0
-    buffered_bytes: int = 0
-    scans: int = 1
-    frames: int = 1
-    picture: bytes | None = None
-    run: int = 0
-    screen: GifScreen | None = None
-    animation: tuple[PngFrame, ...] = ()
-    seconds: float = 0.0
-    """What one decoding takes, of the formats that can take long."""
+    data: Bytes
+    image: pyvips.Image
+    shape: Shape
+    structure: Structure
 
+    @property
+    def decoded_frames(self) -> int:
+        """How many frames come out of the decoder, one below the other."""
+        return 1 if self.structure.screen else header_number(self.image, "n-pages")
 
-def _structure(data: Bytes, content_type: ContentType, limits: ImageLimits) -> _Structure:
-    """Raises InvalidImage where the file is not whole, or has more frames, scans or metadata than it may."""
-    structure: _Structure | None = None
-    match content_type:
-        case ContentType.JPEG:
-            if jpeg := jpeg_parts(data):
-                if not jpeg.is_common:
-                    raise InvalidImage("The image is a JPEG in an arithmetic, lossless or hierarchical coding.")
-                structure = _Structure(
-                    jpeg.metadata_bytes,
-                    jpeg.buffered_bytes,
-                    jpeg.scans,
-                    picture=jpeg.picture,
-                    run=run_at_end(jpeg.picture),
-                    seconds=_jpeg_seconds(jpeg),
-                )
-        case ContentType.PNG:
-            if png := png_parts(data, max_metadata_bytes=limits.max_metadata_bytes):
-                frames = max(len(png.frames), 1)
-                structure = _Structure(png.metadata_bytes, png.buffered_bytes, frames=frames, animation=png.frames)
-        case ContentType.GIF:
-            if screen := gif_screen(data, max_frames=limits.max_frames):
-                structure = _Structure(frames=screen.frames, screen=screen)
-        case ContentType.WEBP:  # libvips refuses one when as much as its last byte is missing
-            webp = webp_parts(data)
-            structure = _Structure(webp.metadata_bytes, seconds=_webp_seconds(webp))
-    if structure is None:
-        raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
-    _limit("bytes of profiles, Exif data and texts", structure.metadata_bytes, limits.max_metadata_bytes)
-    _limit("scans", structure.scans, limits.max_scans)
-    _limit("frames", structure.frames, limits.max_frames)
-    return structure
+    def decoded(self, size: tuple[float, float], reduce: Reduce) -> pyvips.Image:
+        """The picture reduced to about this size, turned as it is stored, if the whole file decodes.
+
+        Raises pyvips.Error, or InvalidImage.
+        """
+        shape, structure = self.shape, self.structure
+        if structure.screen:
+            seen = decode_gif(self.data, structure.screen.frames, (shape.width, shape.height), size)
+            return reduce(seen).copy_memory()
+        if jpeg := structure.jpeg:
+            may_repeat = 2 * structure.seconds <= MAX_DECODE_SECONDS
+            return decode_jpeg(jpeg, size, self.image.width, reduce, run=structure.run, may_repeat=may_repeat)
+        if shape.content_type is ContentType.WEBP and self.decoded_frames == 1:
+            options = shrinking(shape.content_type, self.image.width, self.image.height, size)
+            return reduce(open_image(self.data, shape.content_type, **options)).copy_memory()
+        return reduce(self.image).copy_memory()
 
 
-def _require_within(limits: ImageLimits, shape: "_Shape", structure: _Structure, decode_bytes: int) -> None:
-    """Raises InvalidImage where the header asks for more than the limits allow."""
-    _limit("frames", shape.frames, limits.max_frames)
-    _limit("pixels on its longer side", max(shape.width, shape.height), limits.max_side)
-    pixels = shape.width * shape.height * shape.frames
-    if pixels > limits.max_pixels:
-        raise InvalidImage(
-            f"The image has {pixels} pixels in {shape.frames} frame(s); the limit is {limits.max_pixels}."
-        )
-    seconds = structure.seconds * (3 if structure.run >= LONG_RUN else 1)
-    if seconds > _MAX_DECODE_SECONDS:
-        raise InvalidImage(
-            f"The image takes about {seconds:.1f} seconds to decode; the limit is {_MAX_DECODE_SECONDS:.0f}."
-        )
-    if decode_bytes > limits.max_decode_bytes:
-        raise InvalidImage(
-            f"The image takes about {decode_bytes} bytes of memory to decode; the limit is {limits.max_decode_bytes}."
-        )
-
-
-def _limit(what: str, count: int, most: int) -> None:
-    if count > most:
-        raise InvalidImage(f"The image has more {what} than this service accepts; the limit is {most}.")
-
-
-def _decode_bytes(shape: "_Shape", structure: _Structure, file_bytes: int) -> int:
-    """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
-
-    JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held.
-    A GIF needs its screen, and once more where a frame is taken back. WebP is always held whole.
-    """
-    frame = shape.width * shape.height
-    needed = _DECODER_BYTES + structure.buffered_bytes
-    if structure.picture:
-        needed += 2 * file_bytes  # the picture without its metadata, and without its end
-    elif structure.screen:
-        needed += 5 * frame
-    elif shape.is_webp:
-        needed += 4 * frame * (shape.frames + 1)
-    return needed
-
-
-def _jpeg_seconds(jpeg: JpegParts) -> float:
-    """Measured: 75 MB of a picture in one scan take a second, or 30 MB in several; so do 300 million samples."""
-    bytes_a_second = 30e6 if jpeg.buffered_bytes else 75e6
-    return len(jpeg.picture) / bytes_a_second + jpeg.samples / 300e6 + jpeg.samples * jpeg.scans / 3e9
-
-
-def _webp_seconds(webp: WebpParts) -> float:
-    """Measured: 10 MB of lossy pictures take a second, or 60 MB of what is coded without loss."""
-    return webp.lossy_bytes / 10e6 + webp.lossless_bytes / 60e6
-
-
-def _decode(image: pyvips.Image, structure: _Structure) -> SmallPicture:
-    if structure.picture is None:
-        return decode(image)
-    may_repeat = 2 * structure.seconds <= _MAX_DECODE_SECONDS
-    return decode_jpeg(structure.picture, run=structure.run, may_repeat=may_repeat)
-
-
-def _placeholder(small: SmallPicture, shape: "_Shape") -> tuple[str | None, str | None]:
-    """Dominant colour and ThumbHash of the first frame, upright; None where its colours are of no known kind."""
-    if small.rgba is None:
+def _placeholder(small: pyvips.Image, orientation: int) -> tuple[str | None, str | None]:
+    """Dominant colour and ThumbHash of a picture, upright; None where its colours are of no known kind."""
+    if small.interpretation != "srgb" or small.format != "uchar":
         return None, None
-    width, height = small.width, max(1, small.height // shape.frames)
-    rgba = small.rgba[: width * height * 4]
-    if shape.orientation != _UPRIGHT:
-        lying = pyvips.Image.new_from_memory(rgba, width, height, bands=4, format="uchar")
-        lying.set_type(pyvips.GValue.gint_type, "orientation", shape.orientation)
-        seen = lying.autorot()
-        width, height, rgba = seen.width, seen.height, bytes(seen.write_to_memory())
-    return dominant_color(rgba), base64.b64encode(thumbhash(width, height, rgba)).decode()
+    if orientation != _UPRIGHT:
+        small = turned(small, orientation)
+    rgba = _rgba(bytes(small.write_to_memory()), small.bands)
+    return dominant_color(rgba), base64.b64encode(thumbhash(small.width, small.height, rgba)).decode()
+
+
+def _rgba(pixels: bytes, bands: int) -> bytes:
+    """Opaque where there was no alpha. libvips could add it, but takes as long for that as for decoding."""
+    if bands == 4:
+        return pixels
+    rgba = bytearray(b"\xff") * (len(pixels) // 3 * 4)
+    for band in range(3):
+        rgba[band::4] = pixels[band::3]
+    return bytes(rgba)
 
 
 def _captured_at(image: pyvips.Image) -> str | None:
@@ -271,26 +218,3 @@ def _text(image: pyvips.Image, name: str) -> str:
         return str(image.get(name)) if image.get_typeof(name) else ""
     except UnicodeDecodeError:
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """Pixels as seen, with the orientation applied."""
-
-    width: int
-    height: int
-    frames: int
-    orientation: int
-    is_webp: bool
-
-
-def _shape(image: pyvips.Image, content_type: ContentType, structure: _Structure) -> _Shape:
-    pages = header_number(image, "n-pages")
-    width, height = image.width, image.height // pages
-    frames = max(pages, len(structure.animation))  # libvips knows only the first picture of an animated PNG
-    if screen := structure.screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
-        width, height = max(width, screen.width), max(height, screen.height)
-    orientation = header_number(image, "orientation")
-    if orientation in _SIDEWAYS:
-        width, height = height, width
-    return _Shape(width, height, frames, orientation, content_type is ContentType.WEBP)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from app.variant_specs import parsed_preset
+from app.variant_specs import parsed_preset, parsed_spec
 
 
 def _url_without_slash(value: str) -> str:
@@ -35,6 +35,12 @@ def _preset(value: str) -> str:
     return value
 
 
+def _spec_name(value: str) -> str:
+    if parsed_spec(value) is None:
+        raise ValueError("must be like 256x-contain-q80.auto, x512-contain-q80.jpeg or 128x128-cover-center-q80.webp")
+    return value
+
+
 Url = Annotated[str, AfterValidator(_url_without_slash)]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]  # kept to the letter
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour|day)$")]
@@ -42,6 +48,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 Preset = Annotated[str, AfterValidator(_preset)]
+SpecName = Annotated[str, AfterValidator(_spec_name)]
 SecretAlgorithm = Literal["HS256", "HS384", "HS512"]
 PublicKeyAlgorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"

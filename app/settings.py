@@ -22,13 +22,14 @@ from app.setting_types import (
     Rate,
     SecretAlgorithm,
     Side,
+    SpecName,
     Url,
     WebAddress,
     ascending,
     redis_url,
     split,
 )
-from app.variant_specs import VariantSpec, parsed_preset
+from app.variant_specs import VariantSpec, parsed_preset, parsed_spec
 
 LOCAL_STAGE = "local"
 PRODUCTION_STAGE = "production"
@@ -259,6 +260,14 @@ class Settings(BaseModel):
         BeforeValidator(split),
         Field(description="variants with names and exact sizes: name=WIDTHxHEIGHT-contain, -cover, -cover-attention"),
     ] = ("avatar=128x128-cover", "card=512x512-contain")
+    variants_at_upload: Annotated[
+        tuple[SpecName, ...],
+        BeforeValidator(split),
+        Field(
+            description="variants made while a file is checked, not when first looked at, named as in links: "
+            "256x-contain-q80.auto (the best format that there is), 128x128-cover-center-q80.webp"
+        ),
+    ] = ()
     upload_url_seconds: Annotated[
         int, Field(ge=1, le=604_800, description="lifetime of presigned uploads, at most 7 days")
     ] = 3600
@@ -310,6 +319,11 @@ class Settings(BaseModel):
         return dict(map(parsed_preset, self.variant_presets))
 
     @property
+    def specs_at_upload(self) -> tuple[VariantSpec, ...]:
+        """The variants that are made while an upload is checked."""
+        return tuple(filter(None, map(parsed_spec, self.variants_at_upload)))
+
+    @property
     def signing_secrets(self) -> tuple[str, ...]:
         """The secret that signs, and the one before it if that is still good."""
         return tuple(key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key)
@@ -351,6 +365,9 @@ class Settings(BaseModel):
             raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
         if self.max_image_decode_bytes > self.decode_memory_bytes:
             raise ValueError("MAX_IMAGE_DECODE_BYTES is above DECODE_MEMORY_BYTES")
+        for spec in self.specs_at_upload:
+            if not spec.can_be_asked_for(self.variant_sizes, self.presets.values()):
+                raise ValueError(f"VARIANTS_AT_UPLOAD: {spec.name} is neither of VARIANT_SIZES nor of VARIANT_PRESETS")
         if self.stage != LOCAL_STAGE and self.secret_key is None:
             raise ValueError("SECRET_KEY is needed unless STAGE=local")
         if self.auth_mode == "jwt":

@@ -5,8 +5,8 @@ makes of it ("256 by 171, WebP"). Wishes that come to the same picture are the s
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.models import ContentType
@@ -15,6 +15,7 @@ QUALITIES = (50, 65, 80, 90)
 """What a quality between 1 and 100 is rounded up to; more than the last is the last."""
 
 _DEFAULT_WIDTH = 256
+_QUALITY = 80
 _AVIF_AUTO_PIXELS = 1024 * 1024  # beyond, encoding takes longer than scaling did (docs/adr/0012-variants.md)
 _NAME = re.compile(
     r"([1-9][0-9]{0,4})?x([1-9][0-9]{0,4})?-(contain|cover-center|cover-attention)-q([1-9][0-9]?)\.([a-z]{3,4})"
@@ -83,13 +84,19 @@ class VariantSpec:
     fit: Fit = Fit.CONTAIN
     crop: Crop = Crop.CENTER
     format: VariantFormat | None = None
-    quality: int = 80
+    quality: int = _QUALITY
 
     @property
     def name(self) -> str:
         """For links; `parsed_spec` reads it."""
         fit = "contain" if self.fit is Fit.CONTAIN else f"cover-{self.crop}"
         return f"{self.width or ''}x{self.height or ''}-{fit}-q{self.quality}.{self.format or 'auto'}"
+
+    def can_be_asked_for(self, sizes: Sequence[int], presets: Collection["VariantSpec"]) -> bool:
+        """Whether a request can come to this, which is rounded up to sizes and qualities, or names a preset."""
+        is_rounded = all(side in sizes for side in (self.width, self.height) if side is not None)
+        is_preset = replace(self, format=None, quality=_QUALITY) in presets
+        return self.quality in QUALITIES and (is_rounded or is_preset)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """How large an image of this width and height becomes. Never larger than it is.
@@ -115,6 +122,11 @@ class VariantSpec:
             format=chosen,
             quality=self.quality,
         )
+
+    def foremost(self, content_type: ContentType, width: int, height: int) -> Rendition:
+        """What this makes of an image for a reader who takes every format."""
+        chosen = self.format or automatic_formats(content_type, *self.size(width, height))[0]
+        return self.rendition(width, height, chosen)
 
     @property
     def _cuts(self) -> bool:

@@ -1,16 +1,26 @@
-"""From an image's bytes to its variants. Pure: no I/O of its own.
+"""From an image's bytes, or its pixels, to its variants. Pure: no I/O of its own.
 
 Only pixels go from one to the other: a variant is encoded anew and carries no metadata, so nothing
-that hides in or behind a file survives. The bytes must have passed `imaging.inspect`: here a cut
+that hides in or behind a file survives. Bytes must have passed `imaging.inspect`: here a cut
 JPEG would be filled up with gray.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyvips
 
-from app.decoding import configure_libvips
+from app.decoding.libvips import (
+    SIDEWAYS,
+    configure_libvips,
+    header_number,
+    in_srgb,
+    open_image,
+    scaled,
+    shrinking,
+    sniffed_type,
+    turned,
+)
 from app.errors import InvalidImage
 from app.formats import Bytes
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
@@ -19,6 +29,7 @@ MAX_ANIMATION_FRAMES = 200
 MAX_ANIMATION_PIXELS = 8_000_000
 """Of an animated variant, summed over its frames. One beyond either limit shows its first frame."""
 
+_BYTES_A_PIXEL = 16  # of the largest: the picture twice, and what its encoder holds
 _WHITE = [255, 255, 255]
 _PLAIN = ("srgb", "b-w")
 # What is sRGB already is most of what comes with a profile, and converting it costs more than all the rest.
@@ -28,76 +39,117 @@ _AVIF_QUALITY = {50: 45, 65: 55, 80: 65, 90: 80}
 
 
 def render(data: Bytes, renditions: Sequence[Rendition]) -> list[bytes]:
-    """The variants, in the order asked for, as files. All stills come from one decode, the large ones first.
+    """The variants, in the order asked for, as files. All stills come from one decode.
 
     Pictures are turned upright, converted to sRGB through the profile in the file, and on white
     where the format has no transparency. Raises InvalidImage where the image does not decode.
     """
     configure_libvips()
+    content_type = sniffed_type(data)
     try:
-        header = _header(data)
-        made: dict[Rendition, bytes] = {}
-        base: pyvips.Image | None = None
-        for rendition in sorted(dict.fromkeys(renditions), key=lambda it: _covering_size(header, it), reverse=True):
-            size = _covering_size(header, rendition)
-            if rendition.format is VariantFormat.WEBP and _may_move(header, size):
-                picture = _scaled(data, size, convert=header.convert, options="[n=-1]")
-            elif base is None:
-                picture = base = _scaled(data, size, convert=header.convert)
-            else:
-                picture = base.thumbnail_image(size[0], height=size[1], size="force").copy_memory()
-            made[rendition] = _ENCODERS[rendition.format](_cropped(picture, rendition), rendition.quality)
+        image = open_image(data, content_type, fail_on="none")
+        original = Original.of(image)
+        moving = [it for it in renditions if original.may_move(it)]
+        made = {it: _encoded(_moving(data, original, it), it) for it in moving}
+        if stills := [it for it in renditions if it not in made]:
+            size = original.stored_size(stills)
+            options = shrinking(content_type, image.width, image.height // original.frames, size)
+            still = open_image(data, content_type, fail_on="none", **options)
+            made |= stills_of(scaled(still, size).copy_memory(), original, stills)
     except pyvips.Error as error:
         raise InvalidImage from error
     return [made[rendition] for rendition in renditions]
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
-    """What is known before anything is decoded. Width and height as seen."""
+class Original:
+    """What is known of an image before anything is decoded. Width and height of a frame, as seen."""
 
     width: int
     height: int
     frames: int
-    convert: bool
-    """Whether the colours are others than sRGB's."""
+    orientation: int
+    profile: bytes | None
+    """What to convert its colours by, unless that is sRGB."""
+
+    @classmethod
+    def of(cls, image: pyvips.Image) -> "Original":
+        """By its header, opened with all frames."""
+        frames, orientation = header_number(image, "n-pages"), header_number(image, "orientation")
+        width, height = image.width, image.height // frames
+        if orientation >= SIDEWAYS:
+            width, height = height, width
+        profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
+        if profile and any(name in profile for name in _SRGB_NAMES):
+            profile = None
+        return cls(width, height, frames, orientation, profile)
+
+    def covering_size(self, rendition: Rendition) -> tuple[int, int]:
+        """The size to which the picture is scaled before anything is cut off."""
+        if rendition.crop is None:
+            return rendition.width, rendition.height
+        return covering(self.width, self.height, rendition.width, rendition.height)
+
+    def stored_size(self, renditions: Iterable[Rendition]) -> tuple[int, int]:
+        """The size of the largest of these, turned as the pixels are stored."""
+        width, height = max(map(self.covering_size, renditions))
+        return (height, width) if self.orientation >= SIDEWAYS else (width, height)
+
+    def may_move(self, rendition: Rendition) -> bool:
+        """Whether it is an animation, and its variant of this size and format one within the limits."""
+        width, height = self.covering_size(rendition)
+        return (
+            rendition.format is VariantFormat.WEBP
+            and 1 < self.frames <= MAX_ANIMATION_FRAMES
+            and self.frames * width * height <= MAX_ANIMATION_PIXELS
+        )
 
 
-def _header(data: Bytes) -> _Header:
-    image = pyvips.Image.new_from_buffer(data, "", access="sequential")
-    width, height = image.width, image.height
-    if image.get_typeof("orientation") and image.get("orientation") >= 5:  # Exif 2.32, tag 0x0112
-        width, height = height, width
-    frames = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
-    if image.get_typeof("icc-profile-data"):
-        profile = bytes(image.get("icc-profile-data"))
-        return _Header(width, height, frames, not any(name in profile for name in _SRGB_NAMES))
-    return _Header(width, height, frames, bool(image.interpretation == "cmyk"))
+def rendering_bytes(renditions: Iterable[Rendition]) -> int:
+    """The memory that `stills_of` takes beside the decoder."""
+    return max((_BYTES_A_PIXEL * it.width * it.height for it in renditions), default=0)
 
 
-def _covering_size(header: _Header, rendition: Rendition) -> tuple[int, int]:
-    """The size to which the picture is scaled before anything is cut off."""
-    if rendition.crop is None:
-        return rendition.width, rendition.height
-    return covering(header.width, header.height, rendition.width, rendition.height)
+def stills_of(picture: pyvips.Image, original: Original, renditions: Iterable[Rendition]) -> dict[Rendition, bytes]:
+    """The variants from the original in the `stored_size` of these: the large ones first, the others from the largest.
+
+    Raises pyvips.Error.
+    """
+    picture = _as_seen(picture, original)
+    made = {}
+    for rendition in sorted(renditions, key=original.covering_size, reverse=True):
+        size = original.covering_size(rendition)
+        smaller = picture if size == (picture.width, picture.height) else scaled(picture, size).copy_memory()
+        made[rendition] = _encoded(smaller, rendition)
+    return made
 
 
-def _scaled(data: Bytes, size: tuple[int, int], *, convert: bool, options: str = "") -> pyvips.Image:
-    """The picture of just this size, upright, in sRGB or gray, 8 bits; of an animation the frames below each other."""
-    profile = {"export_profile": "srgb"} if convert else {}
-    picture = pyvips.Image.thumbnail_buffer(
-        data, size[0], height=size[1], size="force", option_string=options, **profile
-    )
-    if picture.interpretation not in _PLAIN:
-        picture = picture.colourspace("srgb")
-    if picture.format != "uchar":
-        picture = picture.cast("uchar")
+def _as_seen(stored: pyvips.Image, original: Original) -> pyvips.Image:
+    """Upright and in sRGB or gray, 8 bits. That is cheaper once it is small."""
+    picture = turned(stored, original.orientation)
+    is_cmyk = picture.interpretation == "cmyk"
+    if original.profile or is_cmyk:
+        if original.profile:
+            picture = picture.copy()
+            picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", original.profile)
+        picture = picture.icc_transform("srgb", embedded=True, input_profile="cmyk" if is_cmyk else "srgb")
+    elif picture.interpretation not in _PLAIN or picture.format != "uchar":
+        picture = in_srgb(picture)
     return picture.copy_memory()
 
 
-def _may_move(header: _Header, size: tuple[int, int]) -> bool:
-    """Whether it is an animation whose variant of this size is within the limits."""
-    return 1 < header.frames <= MAX_ANIMATION_FRAMES and header.frames * size[0] * size[1] <= MAX_ANIMATION_PIXELS
+def _moving(data: Bytes, original: Original, rendition: Rendition) -> pyvips.Image:
+    """All frames in this size, one below the other."""
+    width, height = original.covering_size(rendition)
+    profile = {"output_profile": "srgb"} if original.profile else {}
+    picture = pyvips.Image.thumbnail_source(
+        pyvips.Source.new_from_memory(data), width, height=height, size="force", option_string="[n=-1]", **profile
+    )
+    return in_srgb(picture).copy_memory()
+
+
+def _encoded(picture: pyvips.Image, rendition: Rendition) -> bytes:
+    return _ENCODERS[rendition.format](_cropped(picture, rendition), rendition.quality)
 
 
 def _cropped(picture: pyvips.Image, rendition: Rendition) -> pyvips.Image:

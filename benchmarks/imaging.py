@@ -25,6 +25,7 @@ import pyvips
 from PIL import Image as Pillow
 
 from app import imaging
+from app.decoding.libvips import sniffed_type
 from app.errors import ServiceError
 from app.settings import Settings
 from tests.hostile import DEAR, REFUSED
@@ -64,7 +65,7 @@ def bare_pillow(data: bytes) -> str:
 
 
 def bare_libvips(data: bytes) -> str:
-    kind = imaging.sniffed_type(data)
+    kind = sniffed_type(data)
     loader = {"jpeg": "jpegload", "png": "pngload", "gif": "gifload", "webp": "webpload"}[kind.partition("/")[2]]
     pyvips.cache_set_max(0)
     pyvips.concurrency_set(1)

@@ -117,7 +117,6 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "GIF of 2,000 frames": (lambda: gif_frames(2000), "more frames .* the limit is 1000"),
     "GIF of 100 MiB in blocks of one byte": (lambda: gif_of_tiny_blocks(100 * MEGABYTE), "do not lead to its end"),
     "WebP of 2,000 frames": (lambda: webp_frames(2000), "more frames .* the limit is 1000"),
-    "WebP of 49 MP": (lambda: large_webp(7000), "bytes of memory to decode"),
     "WebP with a profile of 8 MB": (lambda: webp_with_profile(8 * MEGABYTE), "profiles, Exif data and texts"),
     "half of a JPEG": (lambda: _half(picture("JPEG", (640, 480))), "damaged or cut short"),
     "half of a PNG": (lambda: _half(picture("PNG", (640, 480))), "damaged or cut short"),
@@ -159,7 +158,7 @@ DEAR: dict[str, Callable[[], bytes]] = {
     "JPEG of 49 MP in 20 scans": lambda: progressive_jpeg(7000, 7000, 20),
     "JPEG of 9 MP in 100 scans": lambda: progressive_jpeg(3000, 3000, 100),
     "GIF of 1,000 frames, 49 MP in all": lambda: gif_frames(1000, (221, 221)),
-    "WebP of 30 MP": lambda: large_webp(5500),
+    "WebP of 49 MP": lambda: large_webp(7000),
     "PNG of 49 MP, noise": lambda: _saved(noise(7000, 7000, bands=1), "png", compression=1),
     "PNG of 49 MP, 16 bits, filtered": lambda: filtered_png(6976, 7000),
     "JPEG of 49 MP, noise": lambda: _saved(noise(7000, 7000), "jpg", Q=90, subsample_mode="off"),
@@ -169,6 +168,7 @@ DEAR: dict[str, Callable[[], bytes]] = {
     "JPEG of 40 MP, noise, progressive, 4:4:4": lambda: _saved(
         noise(6300, 6300), "jpg", Q=85, subsample_mode="off", interlace=True
     ),
+    "GIF of one frame, 49 MP of noise": lambda: _saved(noise(7000, 7000, bands=1), "gif", effort=1),
     "GIF of 900 frames, 44 MP of noise in all": lambda: _saved(noise(221, 221, bands=1, frames=900), "gif", effort=1),
     "WebP of 30 MP, noise, lossless": lambda: _saved(noise(5500, 5400), "webp", lossless=True, effort=0),
     "WebP of 28 MP, noise, lossy": lambda: _saved(noise(5300, 5300), "webp", Q=80, effort=0),

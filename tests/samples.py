@@ -27,6 +27,13 @@ def picture(
     return target.getvalue()
 
 
+def saved(image: Pillow.Image, kind: str, **options: Any) -> bytes:
+    """The image as a file of this kind."""
+    target = io.BytesIO()
+    image.save(target, kind, **options)
+    return target.getvalue()
+
+
 def picture_of_bytes(length: int, seed: int = 0) -> bytes:
     """A valid PNG of exactly this many bytes, the rest being a private chunk."""
     base = picture("PNG", (8, 8), seed=seed)

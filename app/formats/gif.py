@@ -8,66 +8,95 @@ from app.formats import MAX_PARTS, Bytes
 
 # Encoders fill blocks up to 255 bytes. A large file of much smaller ones would hold the interpreter for seconds.
 _SUB_BLOCK_BYTES = 32
-_MAX_CODE_BITS = 12
-_TAIL_BYTES = 4  # hold the last code and what may lie behind it
 EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
+_GRAPHIC_CONTROL = 0xF9
+
+
+class GifFrame(NamedTuple):
+    """A frame as its descriptor says: pixels of the screen, and where its coded data stand in the file.
+
+    `palette` is rows of red, green and blue, the file's own if the frame has none. `transparent` is the
+    index of what is not drawn.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    is_interlaced: bool
+    code_bits: int
+    begin: int
+    end: int
+    palette: bytes
+    transparent: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class GifScreen:
-    """The logical screen of a GIF, in pixels: what a viewer makes room for. And how many frames it shows."""
+    """The logical screen of a GIF, in pixels: what a viewer makes room for. And the frames that it shows."""
 
     width: int
     height: int
-    frames: int
+    frames: tuple[GifFrame, ...]
 
 
 class GifBlock(NamedTuple):
-    """A block with its sub-blocks: what introduces it, where it begins, where its sub-blocks do, the last of
-    them that is not empty, and where it ends."""
+    """A block with its sub-blocks: what introduces it, where it begins, where its sub-blocks do, and where it ends."""
 
     introducer: int
     begin: int
     content: int
-    last: int
     end: int
 
 
 def gif_screen(data: Bytes, *, max_frames: int) -> GifScreen | None:
     """The screen of a GIF whose blocks lead to the trailer, or to more frames than `max_frames`.
 
-    None where they do not, or where a frame has no pixels, or ends before its data say so.
+    None where they do not, or where a frame has no pixels.
     """
-    frames = 0
+    frames: list[GifFrame] = []
+    transparent: int | None = None
     for block in gif_blocks(data):
-        if block.introducer == _TRAILER or frames > max_frames:
-            return GifScreen(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"), frames)
+        if block.introducer == _TRAILER or len(frames) > max_frames:
+            return GifScreen(_number(data, 6), _number(data, 8), tuple(frames))
+        if block.end > len(data):
+            return None
         if block.introducer == _IMAGE:
-            size = data[block.begin + 5 : block.begin + 9]
-            if b"\0\0" in (size[:2], size[2:]) or not _has_end_code(data, block):
+            frames.append(frame := _frame(data, block, transparent))
+            if not frame.width or not frame.height:
                 return None
-            frames += 1
+            transparent = None
+        elif data[block.begin + 1] == _GRAPHIC_CONTROL:
+            transparent = _transparent(data[block.content : block.content + 5])
     return None
 
 
-def _has_end_code(data: Bytes, block: GifBlock) -> bool:
-    """Whether a frame's data end with the code that says so (appendix F), which one that was cut off lacks.
+def _transparent(control: bytes) -> int | None:
+    """The index that the next frame does not draw (section 23, Graphic Control Extension)."""
+    return control[4] if len(control) == 5 and control[1] & 1 else None
 
-    Decoders show such a frame as far as it goes. How wide the last code is only decoding would tell,
-    so all widths count, and up to two bytes of zero bits behind it. What is cut off ends like that by
-    chance: of 256 colours one in a hundred, of four every second.
-    """
-    end = block.end - 1  # where the empty sub-block is
-    tail = data[max(block.last + 1, end - _TAIL_BYTES) : end]
-    if len(tail) < _TAIL_BYTES:
-        tail = data[max(block.content + 1, block.last - _TAIL_BYTES) : block.last] + tail
-    bits, number = 8 * len(tail), int.from_bytes(tail, "little")
-    smallest = data[block.content - 1]
-    return any(
-        number >> bits - padding == 0 and number >> bits - padding - width & (1 << width) - 1 == (1 << smallest) + 1
-        for width in range(smallest + 1, _MAX_CODE_BITS + 1)
-        for padding in range(min(16, bits - width + 1))
+
+def _frame(data: Bytes, block: GifBlock, transparent: int | None) -> GifFrame:
+    """Section 20, Image Descriptor."""
+    at, flags = block.begin, data[block.begin + 9]
+    own = data[at + 10 : at + 10 + _colour_table_bytes(flags)]
+    palette = own or data[13 : 13 + _colour_table_bytes(data[10])]
+    return GifFrame(
+        left=_number(data, at + 1),
+        top=_number(data, at + 3),
+        width=_number(data, at + 5),
+        height=_number(data, at + 7),
+        is_interlaced=bool(flags & 0x40),
+        code_bits=data[block.content - 1],
+        begin=block.content,
+        end=block.end,
+        palette=palette,
+        transparent=transparent,
     )
+
+
+def _number(data: Bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2], "little")
 
 
 def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
@@ -80,7 +109,7 @@ def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
     while position < size and left > 0:
         begin, introducer = position, data[position]
         if introducer == _TRAILER:
-            yield GifBlock(introducer, begin, begin + 1, begin + 1, begin + 1)
+            yield GifBlock(introducer, begin, begin + 1, begin + 1)
             return
         if introducer == EXTENSION:
             position += 2
@@ -88,14 +117,13 @@ def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
             position += 11 + _colour_table_bytes(data[position + 9])
         else:
             return
-        content = last = position
+        content = position
         left -= 1
         while position < size and (length := data[position]) and left > 0:
-            last = position
             position += 1 + length
             left -= 1
         position += 1
-        yield GifBlock(introducer, begin, content, last, position)
+        yield GifBlock(introducer, begin, content, position)
 
 
 def _colour_table_bytes(flags: int) -> int:

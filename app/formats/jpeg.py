@@ -19,6 +19,19 @@ _ALL_COEFFICIENTS = (1 << 64) - 1
 EOI, SOS = 0xD9, 0xDA
 
 
+class JpegFrame(NamedTuple):
+    """How the rows of a picture are coded: all at once in its only scan, or some in each of several.
+
+    `height_at` is where the frame header says the height. `samplings` has for each component how many
+    blocks across, in the upper four bits, and down are coded together.
+    """
+
+    is_one_pass: bool
+    height_at: int
+    height: int
+    samplings: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class JpegParts:
     """A JPEG taken apart: `picture` is what makes the pixels, a file of its own. Sizes in bytes.
@@ -28,7 +41,8 @@ class JpegParts:
     progressive, from lossless, hierarchical and arithmetically coded ones, which no browser shows.
     """
 
-    picture: bytes
+    picture: bytearray
+    frame: JpegFrame
     scans: int
     samples: int
     buffered_bytes: int
@@ -41,33 +55,41 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
 
     Application data, comments and junk between segments are not of the picture, since every decoder
     skips them; but the two that say how colours are coded are kept. None where no end comes, or where
-    scans are missing: of a progressive picture each coefficient of each component must come to its
-    last bit (T.81 annex G).
+    frame or scans are missing: of a progressive picture each coefficient of each component must come to
+    its last bit (T.81 annex G).
     """
     parts: list[Buffer] = [b"\xff\xd8"]
     sequential, is_common = False, True
-    scans = samples = metadata = 0
-    missing: dict[int, int] = {}  # per component of a progressive frame, a bit for each coefficient
-    for code, _, _, segment, scan in jpeg_segments(data):
+    scans = samples = metadata = height_at = 0
+    frame = b""
+    missing: dict[int, int] = {}  # for each component, a bit for each coefficient
+    for code, _, _, content, scan in jpeg_segments(data):
+        segment = content
         is_common = is_common and code not in _OTHER_FRAMES
         if code == EOI:
-            if any(missing.values()):
+            if is_common and (not frame or any(missing.values())):
                 return None
+            coding = JpegFrame(
+                sequential and scans == 1, height_at, int.from_bytes(frame[1:3], "big"), samplings=frame[7::3]
+            )
             buffered = 2 * samples if scans > 1 or not sequential else 0  # two bytes for each coefficient
-            return JpegParts(b"".join([*parts, b"\xff\xd9"]), scans, samples, buffered, metadata, is_common)
+            picture = bytearray().join([*parts, b"\xff\xd9"])
+            return JpegParts(picture, coding, scans, samples, buffered, metadata, is_common)
         if code in _COMMENTS:
             metadata += len(segment)
             parts.append(_colour_coding(code, segment))
             continue
         if code in _SEQUENTIAL or code == _PROGRESSIVE:
             sequential = code in _SEQUENTIAL
-            samples = _samples(segment)
-            if not sequential:
-                missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
+            if len(segment) == 9:  # of a single component the factors mean nothing, but decoders use them
+                segment = segment[:7] + b"\x11" + segment[8:]
+            samples, frame, height_at = _samples(segment), segment, sum(map(len, parts)) + 5
+            missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
         elif code == SOS:
             scans += 1
+            completed = _ALL_COEFFICIENTS if sequential else _completed_coefficients(segment)
             for component in segment[1:-3:2]:
-                missing[component] = missing.get(component, 0) & ~_completed_coefficients(segment)
+                missing[component] = missing.get(component, 0) & ~completed
         parts += [bytes((0xFF, code)), (len(segment) + 2).to_bytes(2, "big")]
         if sequential and code == SOS:  # the last three bytes mean nothing here, and some cameras leave them zero
             parts += [segment[:-3], b"\x00\x3f\x00", scan]

@@ -73,13 +73,17 @@ def build_services(
     keys = IdempotencyKeys(factory, settings, clock=clock, new_id=new_id)
     queue = UploadQueue(factory, settings)
     inspector = Inspector(settings, metrics.admission_ended)
-    images = ImageService(storage, metadata, keys, cursors, inspector, settings=settings, clock=clock)
+    variants = VariantService(storage, metadata, inspector.budget)
+    images = ImageService(
+        storage, metadata, keys, cursors, inspector=inspector, variants=variants, settings=settings, clock=clock
+    )
     uploads = DirectUploadService(
         storage,
         metadata,
         keys,
         images,
-        inspector,
+        inspector=inspector,
+        variants=variants,
         settings=settings,
         clock=clock,
         observe=metrics.upload_settled,
@@ -93,7 +97,7 @@ def build_services(
         inspector=inspector,
         images=images,
         uploads=uploads,
-        variants=VariantService(storage, metadata, inspector.budget),
+        variants=variants,
         links=LinkSigner(*settings.signing_secrets, lifetime_seconds=settings.thumbnail_url_seconds),
         readiness=Readiness({"s3": storage.ping, "dynamodb": metadata.ping, "sqs": queue.ping}),
         metrics=metrics,

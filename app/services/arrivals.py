@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from app.errors import ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType
 from app.keys import final_key
 from app.models import Image, Status
-from app.services.inspection import Inspector
+from app.services.inspection import Inspector, Variants
 from app.services.storage import ImageStorageService
 from app.spool import Spool
 from app.stripping import MOST_ADDED_BYTES
@@ -23,8 +23,9 @@ class Arrivals:
         self._inspector = inspector
         self._max_bytes = max_bytes
 
-    def finished(self, image: Image) -> Image | None:
-        """The image as it is with the object that is there now; None where nothing arrived in time.
+    def finished(self, image: Image) -> tuple[Image, Variants] | None:
+        """The image as it is with the object that is there now, and its first variants; None where nothing
+        arrived in time.
 
         Its object lies at its final key then. This follows from row and objects alone, so that
         confirmations at once agree on it. Raises what an upload through the API would, ObjectExists
@@ -33,17 +34,16 @@ class Arrivals:
         # What a confirmation before this one has written to the final key counts, not what it was made from.
         return self._written(image) or self._arrived(image)
 
-    def _written(self, image: Image) -> Image | None:
-        """The finished image, if a confirmation died after it had written the final object."""
+    def _written(self, image: Image) -> tuple[Image, Variants] | None:
+        """As `finished`, if a confirmation died after it had written the final object."""
         if image.object_key == final_key(image):
             return None
         with Spool(max_bytes=self._max_bytes + MOST_ADDED_BYTES) as spool:
             if self._storage.fetch(final_key(image), spool) is None:
                 return None
-            facts = self._inspector.inspect(spool.buffer())
-            return _finished(
-                image, facts, spool, captured_at=facts.captured_at or self._captured_at(image, spool.sha256)
-            )
+            facts, made = self._inspector.inspect_and_render(spool.buffer())
+            captured_at = facts.captured_at or self._captured_at(image, spool.sha256)
+            return _finished(image, facts, spool, captured_at=captured_at), made
 
     def _captured_at(self, image: Image, written: bytes) -> str | None:
         """When the picture was taken, which may have been taken out of what was written, but not out of what came.
@@ -60,8 +60,8 @@ class Arrivals:
             except (ImageTooLarge, InvalidImage, UnsupportedImageType):
                 return None
 
-    def _arrived(self, image: Image) -> Image | None:
-        """The finished image, made of what the client has sent; None where that did not come in time."""
+    def _arrived(self, image: Image) -> tuple[Image, Variants] | None:
+        """As `finished`, made of what the client has sent; None where that did not come in time."""
         assert image.expires_at is not None
         with Spool(max_bytes=self._max_bytes) as spool:
             stored_at = self._storage.fetch(image.object_key, spool)
@@ -72,13 +72,13 @@ class Arrivals:
                 raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
             if image.sha256 is not None and spool.sha256.hex() != image.sha256:
                 raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
-            facts = self._inspector.inspect(spool.buffer())
+            facts, made = self._inspector.inspect_and_render(spool.buffer())
             if image.object_key == final_key(image):  # and stays as it is, also if STRIP_METADATA was set since
-                return _finished(image, facts, spool, captured_at=facts.captured_at)
+                return _finished(image, facts, spool, captured_at=facts.captured_at), made
             with self._inspector.stripped(spool, facts) as kept:
                 uploaded = _finished(image, facts, kept, captured_at=facts.captured_at)
                 self._storage.put_if_absent(uploaded, kept)
-                return uploaded
+                return uploaded, made
 
 
 def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: str | None) -> Image:

@@ -23,6 +23,7 @@ from app.services.idempotency import IdempotencyKeys
 from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.storage import ImageStorageService, ObjectStream
+from app.services.variants import VariantService
 from app.settings import Settings
 from app.spool import Spool
 from app.text import folded
@@ -45,8 +46,9 @@ class ImageService:
         metadata: ImageMetadataService,
         keys: IdempotencyKeys,
         cursors: CursorSigner,
-        inspector: Inspector,
         *,
+        inspector: Inspector,
+        variants: VariantService,
         settings: Settings,
         clock: Clock,
     ) -> None:
@@ -55,6 +57,7 @@ class ImageService:
         self._keys = keys
         self._cursors = cursors
         self._inspector = inspector
+        self._variants = variants
         self._settings = settings
         self._clock = clock
 
@@ -65,12 +68,14 @@ class ImageService:
         or RequestInProgress; QuotaExceeded; or BackendUnavailable, and then nothing is visible, unless it was the
         answer to the very last write that got lost, each time it was tried.
         """
-        facts = self._inspector.inspect(spool.buffer())
+        facts, made = self._inspector.inspect_and_render(spool.buffer())
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
         with self._inspector.stripped(spool, facts) as kept:
-            return self._keys.once(
+            image = self._keys.once(
                 user_id, key, request, lambda image_id: self._store(user_id, image_id, new, facts, kept)
             )
+        self._variants.keep(image, made)
+        return image
 
     def _store(self, user_id: str, image_id: str, new: NewImage, facts: "ImageFacts", spool: Spool) -> Image:
         """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""

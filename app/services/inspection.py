@@ -1,6 +1,6 @@
 """Checking what arrives, by this service's limits and within this process's memory; and what is then stored of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,13 @@ from app.models import StripMetadata
 from app.settings import Settings
 from app.spool import Spool
 from app.stripping import MOST_ADDED_BYTES, stripped
+from app.variant_specs import Rendition
 
 if TYPE_CHECKING:
     from app.imaging import ImageFacts
+
+Variants = Mapping[Rendition, bytes]
+"""Variants as files, made while an image was checked."""
 
 
 class Inspector:
@@ -22,6 +26,7 @@ class Inspector:
         """`observe` is told of each image that is let in to be decoded, or refused."""
         self._limits = settings.image_limits
         self._strip = settings.strip_metadata
+        self._wanted = settings.specs_at_upload
         self.budget = MemoryBudget(
             settings.decode_memory_bytes, wait_seconds=settings.decode_wait_seconds, observe=observe
         )
@@ -31,6 +36,12 @@ class Inspector:
         from app import imaging  # noqa: PLC0415 - libvips is slow to load, and most of what a Lambda does goes without
 
         return imaging.inspect(data, self._limits, admission=self.budget.admitted)
+
+    def inspect_and_render(self, data: Bytes) -> tuple["ImageFacts", Variants]:
+        """As `inspect`, with the VARIANTS_AT_UPLOAD from the same decode."""
+        from app import imaging  # noqa: PLC0415 - as above
+
+        return imaging.inspect_and_render(data, self._limits, self._wanted, admission=self.budget.admitted)
 
     @contextmanager
     def stripped(self, spool: Spool, facts: "ImageFacts") -> Iterator[Spool]:

@@ -39,10 +39,11 @@ from app.services.arrivals import Arrivals
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService, first_version, whose
-from app.services.inspection import Inspector
+from app.services.inspection import Inspector, Variants
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
 from app.services.storage import ImageStorageService, ObjectExists
+from app.services.variants import VariantService
 from app.settings import Settings
 from app.times import Clock
 
@@ -73,8 +74,9 @@ class DirectUploadService:
         metadata: ImageMetadataService,
         keys: IdempotencyKeys,
         images: ImageService,
-        inspector: Inspector,
         *,
+        inspector: Inspector,
+        variants: VariantService,
         settings: Settings,
         clock: Clock,
         observe: Callable[[str, str], None] = lambda _reason, _outcome: None,
@@ -85,6 +87,7 @@ class DirectUploadService:
         self._metadata = metadata
         self._keys = keys
         self._images = images
+        self._variants = variants
         self._arrivals = Arrivals(storage, inspector, max_bytes=settings.max_direct_upload_bytes)
         self._settings = settings
         self._clock = clock
@@ -296,18 +299,19 @@ class DirectUploadService:
         Raises ObjectExists or RowChanged where another got ahead.
         """
         try:
-            uploaded = self._arrivals.finished(image)
+            finished = self._arrivals.finished(image)
         except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
             return self._reject(image, Rejection(error.code, str(error)))
-        return self._accept(image, uploaded) if uploaded else None
+        return self._accept(image, *finished) if finished else None
 
-    def _accept(self, pending: Image, uploaded: Image) -> Image:
+    def _accept(self, pending: Image, uploaded: Image, made: Variants) -> Image:
         if self._settings.keeps_records:
             self._storage.put_record(uploaded)
         self._metadata.replace(pending, uploaded)
         if pending.object_key != uploaded.object_key:
             self._storage.delete_object(pending.object_key)
         audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": uploaded.file_size})
+        self._variants.keep(uploaded, made)
         return uploaded
 
     def _reject(self, pending: Image, rejection: Rejection) -> Image:

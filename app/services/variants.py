@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from app.admission import MemoryBudget
 from app.errors import BackendUnavailable, ImageNotFound
@@ -44,6 +45,25 @@ class VariantService:
         if stored is not None:
             return stored
         return self._batches.get(image.image_id, rendition, lambda close: self._made(image, close))
+
+    def keep(self, image: Image, made: Mapping[Rendition, bytes]) -> None:
+        """Store variants that were made while the image was checked, now that it is finished.
+
+        They only spare the first look its waiting: one that cannot be stored is made then. Never raises.
+        """
+        if not made:
+            return
+        try:
+            for rendition, data in made.items():
+                with suppress(ObjectExists):
+                    self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
+            self._require(image)
+        except ImageNotFound:
+            return
+        except BackendUnavailable as error:
+            log.warning("variants not kept", extra={"image_id": image.image_id, "store": error.store})
+        except Exception:  # whatever it is, the image is there, and must not be called a failure
+            log.exception("variants not kept", extra={"image_id": image.image_id})
 
     def _made(self, image: Image, close: Callable[[], Collection[Rendition]]) -> dict[Rendition, bytes]:
         with Spool(max_bytes=image.file_size) as spool:

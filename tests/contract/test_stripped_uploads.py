@@ -8,14 +8,16 @@ import httpx
 import pytest
 
 from app.api import create_app
+from app.formats import xmp
 from app.models import StripMetadata
 from app.services import build_services
 from app.services.aws import AWSClientFactory
 from app.settings import Settings
 from tests.contract.steps import IMAGES, assert_problem
 from tests.contract.test_upload import FORMS
-from tests.metadata_samples import SECRETS, sample
-from tests.samples import FORMATS, picture, sha256_base64
+from tests.metadata_samples import SECRETS, XMP, sample
+from tests.samples import FORMATS, picture, sha256_base64, with_png_chunks
+from tests.stripped_files import packed_xmp
 
 
 @pytest.fixture
@@ -59,6 +61,21 @@ def test_a_repeated_request_has_the_same_answer(api: httpx.Client) -> None:
     assert first.json() == second.json()
     other = api.post(IMAGES, content=picture("PNG"), headers=headers)
     assert_problem(other, 409, "idempotency_conflict")
+
+
+def test_a_compressed_packet_in_a_png_loses_the_place_and_nothing_else(
+    factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    assert factory
+    settings = own_settings.model_copy(update={"strip_metadata": StripMetadata.LOCATION})
+    transport = httpx.WSGITransport(create_app(settings, build_services(settings)))
+    data = with_png_chunks(packed_xmp(XMP))
+    with httpx.Client(base_url="http://in-process", headers={"X-User-ID": "alice"}, transport=transport) as client:
+        answer = client.post(IMAGES, content=data, headers={"Content-Type": "image/png"})
+        assert answer.status_code == 201, answer.text
+        stored = client.get(answer.headers["Location"]).content
+    assert stored == with_png_chunks(packed_xmp(xmp.without_place(XMP) or b"")) != data
+    assert answer.json()["sha256"] == hashlib.sha256(stored).hexdigest()
 
 
 def test_clients_can_ask_what_is_removed(api: httpx.Client) -> None:

@@ -179,10 +179,18 @@ class Stage:
         for prefix in ("images", "uploads", "records"):
             listed = self.factory.s3().list_objects_v2(Bucket=self.settings.s3_bucket, Prefix=f"{prefix}/{user}/")
             stored |= {item["Key"] for item in listed.get("Contents", ())}
+        for variants in self.services.storage.objects("variants/"):
+            stored |= {variant.key for variant in variants if not self._is_of_an_image(variant.key)}
         expected = {_posting_name(posting_key(it)) for image in rows for it in postings_of(image)}
         scanned = self.factory.dynamodb().scan(TableName=self.settings.postings_table)["Items"]
         mine = {_posting_name(item) for item in scanned if item["term_key"]["S"].startswith(f"{self.user_id}#")}
         return (stored ^ keys) | (mine ^ expected)
+
+    def _is_of_an_image(self, variant_key: str) -> bool:
+        try:
+            return self.services.metadata.get(variant_key.split("/")[1]).status is Status.UPLOADED
+        except ImageNotFound:
+            return False
 
     def audit(self) -> list[Finding]:
         """Repair whatever is wrong with this user's images, and return what is wrong then."""
@@ -413,6 +421,8 @@ class Sweep(Delete):
 OPERATIONS = (Upload, Announce, Complete, CompleteForm, Reject, Edit, Delete, DeleteMany, Abandon, Sweep)
 COUNTED = (Upload, Announce, Reject, Delete, Sweep)
 """One of each kind that changes what a user has, which is counted while a quota is set."""
+LOOKED_AT = (Upload, Complete, CompleteForm, Delete)
+"""Those that make variants, or take them away, where some are made at upload."""
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ def test_an_upload_that_is_repeated_under_another_setting_has_a_row_that_fits_it
         before.metadata,
         IdempotencyKeys(factory, own_settings, clock=clock, new_id=lambda: str(uuid.uuid4())),
         CursorSigner(*own_settings.signing_secrets),
-        before.inspector,
+        inspector=before.inspector,
+        variants=before.variants,
         settings=own_settings,
         clock=clock,
     )

@@ -263,7 +263,8 @@ def uploads_on(storage: object, services: Services, settings: Settings) -> Direc
         services.metadata,
         keys,
         services.images,
-        services.inspector,
+        inspector=services.inspector,
+        variants=services.variants,
         settings=settings,
         clock=services.clock,
     )

@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.variant_specs import Crop, Fit, VariantFormat, VariantSpec
 from app.variants import render
 from tests.real_images import real_images
-from tests.samples import FORMATS, photo, picture, with_orientation
+from tests.samples import FORMATS, photo, picture, saved, with_orientation
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 60), (20, 40, 190)
 
@@ -42,12 +42,6 @@ def quarters(mode: str = "RGB", size: tuple[int, int] = (120, 80)) -> Pillow.Ima
     image.paste(RED, (0, 0, size[0] // 2, size[1] // 2))
     image.paste(GREEN, (size[0] // 2, 0, size[0], size[1] // 2))
     return image.convert(mode)
-
-
-def saved(image: Pillow.Image, kind: str, **options: Any) -> bytes:
-    target = io.BytesIO()
-    image.save(target, kind, **options)
-    return target.getvalue()
 
 
 def assert_close(found: Any, expected: tuple[int, ...], delta: int) -> None:
