@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from app.entrypoints.environment import settings_from_environment
+from app.entrypoints.traces import require_tracing
 from app.settings import SettingsError
 
 try:
     _settings = settings_from_environment()
+    require_tracing(_settings)
 except SettingsError as error:
     sys.exit(str(error))
 

@@ -111,9 +111,11 @@ def inspect_and_render(
                 with suppress(pyvips.Error):
                     made = stills_of(picture, original, renditions)
             else:
-                reduce = partial(placeholder_picture, frames=file.decoded_frames)
-                small = file.decoded(placeholder_size(image.width, image.height // file.decoded_frames), reduce)
-                small = small.crop(0, 0, small.width, max(1, small.height // file.decoded_frames))
+                frames = file.decoded_frames
+                size = placeholder_size(image.width, image.height // frames)
+                small = file.decoded(size, partial(placeholder_picture, frames=frames))
+                if frames > 1:
+                    small = small.crop(0, 0, small.width, max(1, small.height // frames))
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
                 raise InvalidImage("The image is damaged or cut short: a frame of its animation is not whole.")
     except pyvips.Error as error:
@@ -135,7 +137,7 @@ def inspect_and_render(
 
 def _renditions(wanted: Sequence[VariantSpec], shape: Shape, image: pyvips.Image) -> list[Rendition]:
     """None of what moves, nor of a GIF whose size libvips disbelieves: what is shown of those, `render` decides."""
-    if shape.frames > 1 or {image.width, image.height} != {shape.width, shape.height}:
+    if not wanted or shape.frames > 1 or {image.width, image.height} != {shape.width, shape.height}:
         return []
     return [spec.foremost(shape.content_type, shape.width, shape.height) for spec in wanted]
 

@@ -6,6 +6,9 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from app.variant_specs import parsed_preset, parsed_spec
 
+LOCAL_STAGE = "local"
+PRODUCTION_STAGE = "production"
+
 
 def _url_without_slash(value: str) -> str:
     if not value.startswith(("http://", "https://")):

@@ -1,7 +1,7 @@
 """Everything that the environment may change: typed, validated once, secrets masked."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +14,10 @@ from pydantic import (
 )
 
 from app.models import ImageLimits, StripMetadata
+from app.setting_rules import require_consistent
 from app.setting_types import (
+    LOCAL_STAGE,
+    PRODUCTION_STAGE,
     Count,
     Port,
     Preset,
@@ -30,9 +33,6 @@ from app.setting_types import (
     split,
 )
 from app.variant_specs import VariantSpec, parsed_preset, parsed_spec
-
-LOCAL_STAGE = "local"
-PRODUCTION_STAGE = "production"
 
 
 class SettingsError(Exception):
@@ -359,45 +359,5 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
-            raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together")
-        if self.default_list_limit > self.max_list_limit:
-            raise ValueError("DEFAULT_LIST_LIMIT is above MAX_LIST_LIMIT")
-        if self.max_image_decode_bytes > self.decode_memory_bytes:
-            raise ValueError("MAX_IMAGE_DECODE_BYTES is above DECODE_MEMORY_BYTES")
-        for spec in self.specs_at_upload:
-            if not spec.can_be_asked_for(self.variant_sizes, self.presets.values()):
-                raise ValueError(f"VARIANTS_AT_UPLOAD: {spec.name} is neither of VARIANT_SIZES nor of VARIANT_PRESETS")
-        if self.stage != LOCAL_STAGE and self.secret_key is None:
-            raise ValueError("SECRET_KEY is needed unless STAGE=local")
-        if self.auth_mode == "jwt":
-            self._check_jwt()
-        elif self.stage == PRODUCTION_STAGE and not self.trusted_proxy:
-            raise ValueError(
-                "AUTH_MODE=header believes any X-User-ID: with STAGE=production say TRUSTED_PROXY=true "
-                "if a gateway sets the header, or use AUTH_MODE=jwt"
-            )
+        require_consistent(self)
         return self
-
-    def _check_jwt(self) -> None:
-        """What AUTH_MODE=jwt needs. Secrets and public keys never mix, so that neither passes for the other."""
-        if self.jwt_issuer is None or self.jwt_audience is None:
-            raise ValueError("AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE")
-        if (self.jwt_jwks_url is None) == (self.jwt_key is None):
-            raise ValueError("AUTH_MODE=jwt needs either JWT_JWKS_URL or JWT_KEY")
-        secrets = [name for name in self.jwt_algorithms if name in get_args(SecretAlgorithm)]
-        if secrets and len(secrets) < len(self.jwt_algorithms):
-            raise ValueError("JWT_ALGORITHMS mixes those of secrets (HS...) with those of public keys")
-        if self.jwt_key is None:
-            if secrets:
-                raise ValueError("JWT_ALGORITHMS of secrets (HS...) need JWT_KEY")
-            if self.stage != LOCAL_STAGE and not str(self.jwt_jwks_url).startswith("https://"):
-                raise ValueError("JWT_JWKS_URL must start with https:// unless STAGE=local")
-            return
-        key = self.jwt_key.get_secret_value()
-        if bool(secrets) == key.lstrip().startswith("-----BEGIN"):
-            raise ValueError("JWT_KEY is a secret for JWT_ALGORITHMS of HS..., and a public key in PEM for all others")
-        # RFC 7518 section 3.2: a secret is at least as long as the hash.
-        needed = max((int(name[2:]) // 8 for name in secrets), default=0)
-        if len(key.encode()) < needed:
-            raise ValueError(f"JWT_KEY must have at least {needed} bytes for {', '.join(secrets)}")

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from app.deployment.package import ROOT, Dependencies, Package, PackageError, build_package
 from app.deployment.stack import Stack, StackError, parameter_names, with_literal_names
 from app.deployment.stores import StoreError, remove_bucket, remove_table, upload_package
-from app.settings import LOCAL_STAGE
+from app.setting_types import LOCAL_STAGE
 
 _TEMPLATE = ROOT / "deploy" / "template.yaml"
 _MEBIBYTE = 1024 * 1024

@@ -33,7 +33,8 @@ from app.services import build_services
 from app.services.audit import Orders
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
-from app.settings import PRODUCTION_STAGE, Settings
+from app.setting_types import PRODUCTION_STAGE
+from app.settings import Settings
 
 _START_SECONDS = 30
 _STOP_SECONDS = 40  # gunicorn lets running requests finish for 30
