@@ -112,8 +112,8 @@ def inspect_and_render(
                     made = stills_of(picture, original, renditions)
             else:
                 frames = file.decoded_frames
-                size = placeholder_size(image.width, image.height // frames)
-                small = file.decoded(size, partial(placeholder_picture, frames=frames))
+                enough = placeholder_size(image.width, image.height // frames)
+                small = file.decoded(enough, partial(placeholder_picture, frames=frames))
                 if frames > 1:
                     small = small.crop(0, 0, small.width, max(1, small.height // frames))
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
