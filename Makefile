@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 python := .venv/bin/python
 
-.PHONY: help run test check format requirements vulnerabilities sbom fuzz
+.PHONY: help run test coverage check format requirements vulnerabilities sbom fuzz
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -11,6 +11,9 @@ run:  ## start the service and its embedded emulator
 
 test:  ## run the whole test suite
 	./startup.sh test
+
+coverage:  ## run it, and see that it reaches 95 % of all branches
+	./startup.sh test -n auto --cov --cov-report=term --cov-fail-under=95
 
 check:  ## lint, types, import rules, container files, template
 	$(python) -m ruff check .
