@@ -13,7 +13,7 @@ test:  ## run the whole test suite
 	./startup.sh test
 
 coverage:  ## run it, and see that it reaches 95 % of all branches
-	./startup.sh test -n auto --cov --cov-report=term --cov-fail-under=95
+	./startup.sh test --cov --cov-report=term --cov-fail-under=95
 
 check:  ## lint, types, import rules, container files, template
 	$(python) -m ruff check .
