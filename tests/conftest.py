@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import httpx
+import hypothesis
 import pytest
 from moto import mock_aws
 
@@ -15,6 +16,9 @@ from app.services.provision import provision
 from app.settings import Settings
 from app.times import utc_now
 from tests.server import RunningService
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # machines have other things to do as well
+hypothesis.settings.load_profile("untimed")
 
 
 class TestClock:

@@ -47,7 +47,7 @@ def exchange(server: RunningService, data: bytes) -> bytes:
     return answer
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=near_http)
 def test_whatever_comes_is_answered_or_dropped_and_others_are_served(server: RunningService, data: bytes) -> None:
     answer = exchange(server, data)

@@ -283,7 +283,7 @@ def test_files_of_many_tiny_parts_are_refused_quickly(start: bytes, part: bytes)
     assert time.process_time() - before < 3
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(FORMATS)), st.data())
 def test_damaged_files_are_accepted_or_refused_and_never_worse(kind: str, data: st.DataObject) -> None:
     damaged = bytearray(picture(kind, (16, 16), frames=2 if kind in {"GIF", "WEBP"} else 1))

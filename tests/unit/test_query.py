@@ -152,7 +152,7 @@ filters = st.builds(
 
 
 @given(libraries, filters, st.integers(1, 12))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_walk_finds_what_looking_at_everything_finds(library: list[Image], wanted: ImageFilter, limit: int) -> None:
     reader = MemoryReader()
     for it in library:
@@ -164,7 +164,7 @@ def test_a_walk_finds_what_looking_at_everything_finds(library: list[Image], wan
 
 
 @given(libraries, filters, st.integers(1, 5), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_stays_is_shown_once_while_others_change(
     library: list[Image], wanted: ImageFilter, limit: int, data: st.DataObject
 ) -> None:
@@ -191,7 +191,7 @@ def test_what_stays_is_shown_once_while_others_change(
 
 
 @given(libraries, filters, st.integers(1, 5), st.integers(1, 6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_small_budget_makes_short_pages_and_loses_nothing(
     library: list[Image], wanted: ImageFilter, limit: int, max_candidates: int
 ) -> None:

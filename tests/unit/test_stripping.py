@@ -160,7 +160,7 @@ def test_the_thumbnail_of_a_jfif_header_goes() -> None:
     assert strip(data[:2] + segment(0xE0, header) + data[20:], ALL)[2:20] == segment(0xE0, header[:12] + bytes(2))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(FORMATS)), st.sampled_from([ALL, LOCATION]), st.data())
 def test_whatever_is_accepted_is_stripped_and_stays_what_it_was(
     kind: str, how: StripMetadata, data: st.DataObject

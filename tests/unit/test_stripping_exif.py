@@ -128,7 +128,7 @@ def test_a_minimal_block_says_what_it_was_given(orientation: int, notice: bytes)
     assert exif.copyright_notice(block) == notice
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=40), st.data())
 def test_any_block_is_mended_or_not_and_never_worse(noise: bytes, data: st.DataObject) -> None:
     block = bytearray(camera_exif().tobytes())
