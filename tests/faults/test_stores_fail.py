@@ -6,6 +6,8 @@ import time
 import httpx
 import pytest
 
+from app.api import create_app
+from app.services import build_services
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
 from app.settings import Settings
@@ -115,11 +117,20 @@ def test_a_store_that_is_down_or_throttling_is_a_503(
         assert int(answer.headers["Retry-After"]) >= 1
     assert time.monotonic() - started < 10 * len(answers)
     assert len(proxy.calls) <= 4 * len(answers)
-    ready = api.get("/ready")
-    assert (ready.status_code, ready.json()["checks"][store]) == (503, "failing")
     proxy.reset()
     listed = [found["image_id"] for found in api.get(IMAGES).json()["images"]]
     assert listed == ([image["image_id"]] if store == "dynamodb" else [])
+
+
+@pytest.mark.parametrize(("store", "other"), [("s3", "dynamodb"), ("dynamodb", "s3")])
+def test_readiness_tells_which_store_fails(
+    faulty_settings: Settings, proxy: FaultProxy, store: str, other: str
+) -> None:
+    proxy.reset(only(store, Fault.LOSE_REQUEST))
+    ready = create_app(faulty_settings, build_services(faulty_settings)).test_client().get("/ready")
+    proxy.reset()
+    checks = ready.get_json()["checks"]
+    assert (ready.status_code, checks[store], checks[other]) == (503, "failing", "ok")
 
 
 def test_an_interrupted_delete_is_out_of_sight_and_finished_by_repeating_it(
