@@ -1,9 +1,11 @@
 """The service over HTTP: the only room that knows it."""
 
 import re
+import secrets
 import time
-import uuid
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -25,9 +27,15 @@ REQUEST_ID_HEADER = "X-Request-ID"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
+class _Application(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: nothing here is a coroutine, which Flask would look for in each function that a request calls."""
+        return func
+
+
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """The WSGI application. It makes no connection before the first request; raises SettingsError."""
-    app = Flask("app.api", static_folder=None)
+    app = _Application("app.api", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header says
     app.url_map.converters["image_id"] = images.ImageIdConverter
@@ -57,7 +65,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 
 def _begin() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
-    g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
     g.access = accesses.begin(context())
     logs.request_id.set(g.request_id)
     try:
@@ -72,7 +80,18 @@ def _finish(response: Response) -> Response:
     response.headers[REQUEST_ID_HEADER] = g.request_id
     scope = context()
     share(request, response, scope.settings.api_cors_origins)
-    rates.show(response, standings())
+    if scope.rates.are_on:
+        rates.show(response, standings())
     response.direct_passthrough = False  # with it, as send_file sets it, werkzeug forgets what is to be done on close
-    response.call_on_close(partial(accesses.end, g.access, scope, time.perf_counter(), response, g.get("user_id")))
+    response.call_on_close(
+        partial(
+            accesses.end,
+            g.access,
+            scope,
+            answered=time.perf_counter(),
+            status=response.status_code,
+            sent_bytes=response.content_length or 0,
+            user_id=g.get("user_id"),
+        )
+    )
     return response

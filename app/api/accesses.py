@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from app import spending
 from app.api.context import Context
@@ -45,22 +45,26 @@ def begin(scope: Context) -> Access:
     return Access(request.method, request.path, route, received, time.perf_counter(), spending.begin(spent), span)
 
 
-def end(access: Access, scope: Context, answered: float, response: Response, user_id: str | None) -> None:
-    """The last byte of the answer was handed to the server, or the client is gone; `answered` is when it began."""
+def end(access: Access, scope: Context, *, answered: float, status: int, sent_bytes: int, user_id: str | None) -> None:
+    """The last byte of the answer was handed to the server, or the client is gone; `answered` is when it began.
+
+    Takes no answer: what is called when that is closed would keep it, with all its bytes, until the garbage collector
+    comes.
+    """
     now = time.perf_counter()
     access.spending.add("sending", now - answered)
-    seconds, sent = now - access.began, response.content_length or 0
+    seconds = now - access.began
     scope.services.metrics.request_ended(
-        method=access.method, route=access.route, status=response.status_code, seconds=seconds, sent_bytes=sent
+        method=access.method, route=access.route, status=status, seconds=seconds, sent_bytes=sent_bytes
     )
     fields = {
         "method": access.method,
         "route": access.route,
         "user_id": user_id,
-        "status": response.status_code,
+        "status": status,
         "milliseconds": milliseconds(seconds),
         "received_bytes": access.received_bytes,
-        "sent_bytes": sent,
+        "sent_bytes": sent_bytes,
         "calls": access.spending.calls,
         "calls_milliseconds": milliseconds(access.spending.call_seconds),
     }
@@ -68,4 +72,4 @@ def end(access: Access, scope: Context, answered: float, response: Response, use
     if seconds >= scope.settings.slow_request_seconds:
         log.warning("slow request", extra=fields | {"spent_milliseconds": access.spending.shares(seconds)})
     if access.span is not None:
-        access.span.end(status=response.status_code, sent_bytes=sent)
+        access.span.end(status=status, sent_bytes=sent_bytes)

@@ -18,8 +18,8 @@ def identify() -> None:
     scope = context()
     # The address first: whoever sends tokens that do not count is counted too.
     _note(scope.rates.count_address(request))
-    g.user_id = scope.identity.user_of(request.headers)
-    _note(scope.rates.count_user(g.user_id))
+    g.user_id = user_id = scope.identity.user_of(request.headers)
+    _note(scope.rates.count_user(user_id))
 
 
 def standings() -> Sequence[Standing]:
