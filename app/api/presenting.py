@@ -1,7 +1,6 @@
 """Answers as JSON."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 import orjson
 from flask import Response
@@ -19,9 +18,9 @@ LINKS = "/api/v1/thumbnails"
 
 
 def json_response(model: BaseModel | Mapping[str, object], status: int = 200) -> Response:
-    """The model as JSON. What is told to one caller is not for anyone's cache."""
+    """The model as JSON, for nobody's cache, as all answers that say nothing else (`hardening`)."""
     body = model.model_dump_json() if isinstance(model, BaseModel) else orjson.dumps(model)
-    return Response(body, status, {"Cache-Control": "private, no-store"}, content_type="application/json")
+    return Response(body, status, content_type="application/json")
 
 
 def image_resource(image: Image, *, with_srcset: bool = False) -> ImageResource:
@@ -34,7 +33,7 @@ def image_resources(images: Iterable[Image], *, with_srcset: bool = False) -> li
     scope = context()
     now = scope.services.clock()
     urls = scope.services.storage.urls(now)
-    expires_at = rfc3339(urls.expires_at)
+    expires_at, links_expire = rfc3339(urls.expires_at), scope.services.links.expires(now)
     shown = []
     for image in images:
         resource = _without_urls(image)
@@ -42,9 +41,9 @@ def image_resources(images: Iterable[Image], *, with_srcset: bool = False) -> li
             resource["sha256"] = image.sha256
             resource["download_url"] = urls.image(image)
             resource["url_expires_at"] = expires_at
-            resource["thumbnail_url"] = _variant_url(scope, image, scope.default_spec_name, now)
+            resource["thumbnail_url"] = _variant_url(scope, image, scope.default_spec_name, links_expire)
             if with_srcset:
-                resource["srcset"] = _srcset(scope, image, now)
+                resource["srcset"] = _srcset(scope, image, links_expire)
         shown.append(resource)
     return shown
 
@@ -105,22 +104,22 @@ def plan(cost: QueryCost) -> Plan:
     }
 
 
-def _variant_url(scope: Context, image: Image, spec_name: str, now: datetime) -> str:
+def _variant_url(scope: Context, image: Image, spec_name: str, expires: int) -> str:
     """A signed link to a variant of a finished image: a path from the root, or below PUBLIC_URL."""
     assert image.sha256 is not None  # every finished image has one
-    link = scope.services.links.sign(image.image_id, image.sha256, spec_name, now)
+    link = scope.services.links.sign(image.image_id, image.sha256, spec_name, expires)
     return (
         f"{scope.settings.public_url or ''}{LINKS}/{link.image_id}/{link.spec_name}"
         f"?v={link.version}&expires={link.expires}&signature={link.signature}"
     )
 
 
-def _srcset(scope: Context, image: Image, now: datetime) -> str:
+def _srcset(scope: Context, image: Image, expires: int) -> str:
     """Each width on the ladder for which the image has pixels, and its own width where that is less than the next."""
     assert image.width is not None  # as above
     entries: list[str] = []
     for width in scope.settings.variant_sizes:
-        url = _variant_url(scope, image, VariantSpec(width=width).name, now)
+        url = _variant_url(scope, image, VariantSpec(width=width).name, expires)
         entries.append(f"{url} {min(width, image.width)}w")
         if width >= image.width:
             break

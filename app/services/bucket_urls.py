@@ -1,5 +1,6 @@
 """URLs by which clients read from the bucket themselves, and what answers say about a file's name."""
 
+import functools
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -36,12 +37,19 @@ class BucketUrls:
         return self._url(variant_prefix(image_id) + name, media_type, short_disposition("inline", filename))
 
     def _url(self, key: str, media_type: str, disposition: str) -> str:
+        # A filename is percent-encoded already, so that of it the % alone is left; all else is the same in most URLs.
+        kind, marks, filename = disposition.partition("''")
         return self._signer.url(
             key,
-            response_cache_control=CACHE_CONTROL,
-            response_content_disposition=disposition,
-            response_content_type=media_type,
+            f"&response-cache-control={_quoted(CACHE_CONTROL)}"
+            f"&response-content-disposition={_quoted(kind + marks)}{filename.replace('%', '%25')}"
+            f"&response-content-type={_quoted(media_type)}",
         )
+
+
+@functools.lru_cache(maxsize=64)
+def _quoted(value: str) -> str:
+    return quote(value, safe="")
 
 
 def short_disposition(kind: str, filename: str) -> str:

@@ -10,10 +10,10 @@ compares every byte with boto3's.
 import base64
 import functools
 import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -22,7 +22,8 @@ import orjson
 from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
 from app.services.fast import bucket_address
-from app.services.sigv4 import ALGORITHM, signing_key
+from app.services.mac import Mac
+from app.services.sigv4 import ALGORITHM, amz_date, signing_mac
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Presigner:
             endpoint or f"https://s3.{self._region}.{factory.domain()}", self._bucket, in_path=bool(endpoint)
         )
         self._host = urlsplit(self._origin).netloc
+        # Kept, since a page has a hundred URLs of one moment, and as many pages again have the same.
+        self._reading = functools.lru_cache(maxsize=16)(partial(self._signer, "GET", {}))
 
     @property
     def origin(self) -> str:
@@ -70,7 +73,7 @@ class Presigner:
 
     def get_urls(self, *, signed_at: datetime, expires_in_seconds: int) -> "UrlSigner":
         """For URLs from which objects can be read until `signed_at` plus the seconds have passed."""
-        return self._signer("GET", signed_at, expires_in_seconds, {})
+        return self._reading(self._factory.credentials(), signed_at, expires_in_seconds)
 
     def put(self, expected: ExpectedObject, *, signed_at: datetime, expires_in_seconds: int) -> PresignedUpload:
         """A PUT that stores the object as expected, and only where there is none yet (`If-None-Match: *`).
@@ -82,8 +85,9 @@ class Presigner:
         if expected.sha256 is not None:
             headers["x-amz-checksum-sha256"] = base64.b64encode(expected.sha256).decode()
         signed = {"Content-Length": str(expected.file_size), **headers}
-        url = self._signer("PUT", signed_at, expires_in_seconds, signed).url(expected.key)
+        signer = self._signer("PUT", signed, self._factory.credentials(), signed_at, expires_in_seconds)
         expires_at = signed_at + timedelta(seconds=expires_in_seconds)
+        url = signer.url(expected.key)
         return PresignedUpload(method=UploadMethod.PUT, url=url, headers=headers, fields={}, expires_at=expires_at)
 
     def post(self, expected: ExpectedObject, *, signed_at: datetime, expires_in_seconds: int) -> PresignedUpload:
@@ -115,15 +119,20 @@ class Presigner:
         document = {"expiration": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"), "conditions": conditions}
         policy = base64.b64encode(orjson.dumps(document)).decode()
         fields["policy"] = policy
-        fields["x-amz-signature"] = hmac.digest(start.key, policy.encode(), "sha256").hex()
+        fields["x-amz-signature"] = start.mac.digest(policy.encode()).hex()
         url = f"{self._origin}{self._prefix or '/'}"
         return PresignedUpload(method=UploadMethod.POST, url=url, headers={}, fields=fields, expires_at=expires_at)
 
     def _signer(
-        self, method: str, signed_at: datetime, expires_in_seconds: int, headers: Mapping[str, str]
+        self,
+        method: str,
+        headers: Mapping[str, str],
+        credentials: "ReadOnlyCredentials",
+        signed_at: datetime,
+        expires_in_seconds: int,
     ) -> "UrlSigner":
         """For requests that are only good with these headers."""
-        start = _start(self._factory.credentials(), self._region, signed_at, expires_in_seconds)
+        start = _start(credentials, self._region, signed_at, expires_in_seconds)
         sent = {"host": self._host, **{name.lower(): value for name, value in headers.items()}}
         return UrlSigner(start, method, f"{self._prefix}/", sent, origin=self._origin)
 
@@ -135,44 +144,40 @@ class UrlSigner:
         """`headers` are those that must be sent, by names in lower case."""
         names = ";".join(sorted(headers))
         lines = "".join([f"{name}:{headers[name]}\n" for name in sorted(headers)])
-        self._mac = hmac.new(start.key, digestmod="sha256")
+        self._mac = start.mac
         self._text = start.text
         self._method = method
         self._origin = origin
         self._prefix = prefix
-        self._query = f"{start.query}&{_quoted('X-Amz-SignedHeaders', names)}"
+        self._query = f"{start.query}&X-Amz-SignedHeaders={quote(names, safe='')}"
         self._rest = f"{lines}\n{names}\nUNSIGNED-PAYLOAD"
 
-    def url(self, key: str, **overrides: str) -> str:
+    def url(self, key: str, overrides: str = "") -> str:
         """The URL of the object with this key.
 
-        `overrides` are headers that the answer shall have whatever the object says:
-        `response_cache_control`, `response_content_disposition`, `response_content_type`.
+        `overrides` are parameters for the headers that the answer shall have whatever the object says:
+        `&response-cache-control=...` and so on, percent-encoded and in the order of their names.
         """
         path = self._prefix + quote(key, safe="/~")
-        # Their names sort behind all X-Amz-*, as the signature wants it.
-        query = "&".join([self._query, *[_quoted(name, value) for name, value in sorted(overrides.items())]])
+        query = self._query + overrides  # which sort behind all X-Amz-*, as the signature wants it
         request = f"{self._method}\n{path}\n{query}\n{self._rest}"
-        mac = self._mac.copy()
-        mac.update((self._text + hashlib.sha256(request.encode()).hexdigest()).encode())
-        return f"{self._origin}{path}?{query}&X-Amz-Signature={mac.hexdigest()}"
+        signature = self._mac.digest(f"{self._text}{hashlib.sha256(request.encode()).hexdigest()}".encode()).hex()
+        return f"{self._origin}{path}?{query}&X-Amz-Signature={signature}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
     """What all signatures of one moment have in common: the key, and how the query and the signed text begin."""
 
-    key: bytes
+    mac: Mac
     time: str
     credential: str
     query: str
     text: str
 
 
-@functools.lru_cache(maxsize=16)
 def _start(credentials: "ReadOnlyCredentials", region: str, signed_at: datetime, expires_in_seconds: int) -> _Start:
-    """Kept, since a page has a hundred URLs of one moment, and as many pages again have the same."""
-    time = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    time = amz_date(int(signed_at.timestamp()))
     scope = f"{time[:8]}/{region}/s3/aws4_request"
     credential = f"{credentials.access_key}/{scope}"
     query = (
@@ -182,11 +187,5 @@ def _start(credentials: "ReadOnlyCredentials", region: str, signed_at: datetime,
     if credentials.token:
         query += f"&X-Amz-Security-Token={quote(credentials.token, safe='')}"
     assert credentials.secret_key is not None  # the type stubs allow for it
-    key = signing_key(credentials.secret_key, time[:8], region, "s3")
-    return _Start(key, time, credential, query, f"{ALGORITHM}\n{time}\n{scope}\n")
-
-
-@functools.lru_cache(maxsize=1024)
-def _quoted(name: str, value: str) -> str:
-    """A parameter as it stands in a query string. Kept, since most are the same in all URLs."""
-    return f"{name.replace('_', '-')}={quote(value, safe='')}"
+    mac = signing_mac(credentials.secret_key, time[:8], region, "s3")
+    return _Start(mac, time, credential, query, f"{ALGORITHM}\n{time}\n{scope}\n")

@@ -6,9 +6,12 @@ botocore signs too, but takes a quarter of a millisecond for it. A test compares
 import functools
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from app.services.mac import Mac
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -38,8 +41,8 @@ class HeaderSigner:
         The path is as it is sent, percent-encoded; there is no query. `payload_hash` is the SHA-256
         of the body in hex, or UNSIGNED-PAYLOAD where S3 is told so in `x-amz-content-sha256`.
         """
-        time = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        signed = {**headers, "x-amz-date": time}
+        date = amz_date(int(moment.timestamp()))
+        signed = {**headers, "x-amz-date": date}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = sorted(signed)
@@ -47,21 +50,27 @@ class HeaderSigner:
         lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
         signed_names = ";".join(names)
         request = f"{method}\n{path}\n\n{lines}\n{signed_names}\n{payload_hash}"
-        scope = f"{time[:8]}/{self._region}/{self._service}/aws4_request"
-        text = f"{ALGORITHM}\n{time}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+        scope = f"{date[:8]}/{self._region}/{self._service}/aws4_request"
+        text = f"{ALGORITHM}\n{date}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         assert credentials.secret_key is not None  # the type stubs allow for it
-        key = signing_key(credentials.secret_key, time[:8], self._region, self._service)
+        mac = signing_mac(credentials.secret_key, date[:8], self._region, self._service)
         signed["authorization"] = (
             f"{ALGORITHM} Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={signed_names}, Signature={hmac.digest(key, text.encode(), 'sha256').hex()}"
+            f"SignedHeaders={signed_names}, Signature={mac.digest(text.encode()).hex()}"
         )
         return signed
 
 
 @functools.lru_cache(maxsize=8)
-def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
-    """The key that signs for a day (YYYYMMDD), a region and a service."""
+def signing_mac(secret: str, day: str, region: str, service: str) -> Mac:
+    """With the key that signs for a day (YYYYMMDD), a region and a service."""
     key = b"AWS4" + secret.encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    return Mac(key)
+
+
+@functools.lru_cache(maxsize=8)
+def amz_date(second: int) -> str:
+    """A second since 1970 as `x-amz-date` has it. Kept, since it takes as long as the signature."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))

@@ -11,12 +11,13 @@ from app.services.links import LinkSigner
 OLD, NEW = "o" * 32, "n" * 32
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 signer = LinkSigner(NEW, lifetime_seconds=3600)
-link = signer.sign("id", "ab" * 32, "256x-contain-q80.auto", NOW)
+link = signer.sign("id", "ab" * 32, "256x-contain-q80.auto", signer.expires(NOW))
 
 
 def test_a_link_lives_at_least_half_its_lifetime_and_is_the_same_within_a_slot() -> None:
     start = datetime(2026, 1, 2, tzinfo=UTC)
-    links = [signer.sign("id", "ab" * 32, "x", start + timedelta(seconds=second)) for second in range(0, 3600, 100)]
+    moments = [start + timedelta(seconds=second) for second in range(0, 3600, 100)]
+    links = [signer.sign("id", "ab" * 32, "x", signer.expires(moment)) for moment in moments]
     assert len(set(links)) == 2
     for second, made in zip(range(0, 3600, 100), links, strict=True):
         assert 1800 <= made.expires - start.timestamp() - second <= 3600
@@ -38,10 +39,10 @@ def test_a_link_with_anything_changed_is_refused(change: dict[str, object]) -> N
 
 
 def test_the_key_before_is_good_while_it_is_given() -> None:
-    before = LinkSigner(OLD, lifetime_seconds=3600).sign("id", "ab" * 32, "x", NOW)
+    before = LinkSigner(OLD, lifetime_seconds=3600).sign("id", "ab" * 32, "x", signer.expires(NOW))
     rotated = LinkSigner(NEW, OLD, lifetime_seconds=3600)
     rotated.verify(before, NOW)
-    assert rotated.sign("id", "ab" * 32, "x", NOW) != before
+    assert rotated.sign("id", "ab" * 32, "x", signer.expires(NOW)) != before
     with pytest.raises(InvalidLink):
         signer.verify(before, NOW)
 
@@ -56,5 +57,5 @@ def test_cursors_outlive_a_rotation_too() -> None:
 def test_signing_takes_microseconds() -> None:
     started = time.process_time()
     for number in range(1000):
-        signer.sign(str(number), "ab" * 32, "256x-contain-q80.auto", NOW)
+        signer.sign(str(number), "ab" * 32, "256x-contain-q80.auto", signer.expires(NOW))
     assert time.process_time() - started < 0.1

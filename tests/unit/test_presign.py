@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.services.aws import AWSClientFactory
+from app.services.bucket_urls import CACHE_CONTROL, BucketUrls, short_disposition
 from app.services.presign import ExpectedObject, Presigner
 from tests.conftest import test_settings
 
@@ -89,11 +90,27 @@ def test_urls_are_those_of_boto3(endpoint: str | None, region: str, token: str |
     presigner = our_presigner(endpoint=endpoint, region=region, token=token)
     ours = presigner.get_urls(signed_at=signed_at(theirs), expires_in_seconds=900).url(
         key,
-        response_content_type="image/png",
-        response_content_disposition="inline; filename*=UTF-8''Z%C3%BCrich~%20.png",
-        response_cache_control="private, max-age=5",
+        "&response-cache-control=private%2C%20max-age%3D5"
+        "&response-content-disposition=inline%3B%20filename%2A%3DUTF-8%27%27Z%25C3%25BCrich~%2520.png"
+        "&response-content-type=image%2Fpng",
     )
     assert parts(ours) == parts(theirs)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+@example("f" * 1100)  # more than a header holds
+def test_an_image_is_shown_under_any_filename_by_the_url_of_boto3(filename: str) -> None:
+    where: Any = {"endpoint": "http://127.0.0.1:4566", "region": "us-east-1", "token": None}
+    shown = {
+        "ResponseCacheControl": CACHE_CONTROL,
+        "ResponseContentDisposition": short_disposition("inline", filename),
+        "ResponseContentType": "image/webp",
+    }
+    asked = {"Bucket": "some-images", "Key": "variants/f47ac10b/256x192-q80.webp", **shown}
+    theirs = boto3_client(**where).generate_presigned_url("get_object", Params=asked, ExpiresIn=2)
+    ours = BucketUrls(our_presigner(**where), signed_at(theirs), lifetime_seconds=2)
+    url = ours.variant("f47ac10b", "256x192-q80.webp", media_type="image/webp", filename=filename)
+    assert parts(url) == parts(theirs)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40))
