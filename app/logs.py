@@ -39,6 +39,7 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     # Who wrote a line is in its request's id; what nobody reads is not asked for (Logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for its_own in logging.getLogger("gunicorn.error").handlers:
         its_own.setFormatter(JsonFormatter())

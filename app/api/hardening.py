@@ -18,6 +18,7 @@ _DEFAULTS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_BY_NAME = {name.lower(): (name, value) for name, value in _DEFAULTS.items()}
 _ASKED = (
     "Authorization, Content-Digest, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, "
     "If-Range, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
@@ -41,7 +42,7 @@ class Hardened:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             said = {name.lower() for name, _ in headers}
-            missing = [header for header in _DEFAULTS.items() if header[0].lower() not in said]
+            missing = [header for name, header in _BY_NAME.items() if name not in said]
             return start_response(status, headers + missing, *error)
 
         return self._application(environ, start)
