@@ -1,6 +1,5 @@
 """What has arrived of an upload straight to the bucket: checked, and brought to where it stays."""
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from app.errors import ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType
@@ -82,8 +81,7 @@ class Arrivals:
 
 
 def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: str | None) -> Image:
-    return dataclasses.replace(
-        image,
+    return image._replace(
         object_key=final_key(image),
         file_size=stored.size,
         sha256=stored.sha256.hex(),

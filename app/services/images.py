@@ -5,7 +5,6 @@ Whatever is interrupted in between is never listed or downloaded, and is known b
 reasons are in docs/adr/0002-order-of-writes.md.
 """
 
-import dataclasses
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -79,23 +78,22 @@ class ImageService:
 
     def _store(self, user_id: str, image_id: str, new: NewImage, facts: "ImageFacts", spool: Spool) -> Image:
         """Go through the states of an upload, from wherever an earlier attempt at the same image has left it."""
-        announced = dataclasses.replace(
-            first_version(
-                user_id,
-                image_id,
-                new,
-                content_type=facts.content_type,
-                file_size=spool.size,
-                sha256=spool.sha256.hex(),
-                now=self._clock(),
-            ),
+        announced = first_version(
+            user_id,
+            image_id,
+            new,
+            content_type=facts.content_type,
+            file_size=spool.size,
+            sha256=spool.sha256.hex(),
+            now=self._clock(),
+        )._replace(
             **facts.stored(),
         )
         pending = self._metadata.add(announced)
         if pending.status is Status.UPLOADED:
             return pending
         # An earlier attempt may have been made with another STRIP_METADATA.
-        uploaded = dataclasses.replace(pending, status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
+        uploaded = pending._replace(status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
         self._storage.put(pending, spool)
         if self._settings.keeps_records:
             self._storage.put_record(uploaded)
@@ -172,8 +170,8 @@ class ImageService:
             image = self.get(user_id, image_id)
             if expected_versions is not None and image.version not in expected_versions:
                 raise PreconditionFailed
-            edited = dataclasses.replace(
-                image, **changes, version=image.version + 1, updated_at=max(self._clock(), image.updated_at)
+            edited = image._replace(
+                **changes, version=image.version + 1, updated_at=max(self._clock(), image.updated_at)
             )
             try:
                 self._metadata.replace(image, edited)
@@ -250,7 +248,7 @@ class ImageService:
         """The image's row as DELETING. Raises RowChanged."""
         if image.status is Status.DELETING:
             return image
-        marked = dataclasses.replace(image, status=Status.DELETING, updated_at=self._clock())
+        marked = image._replace(status=Status.DELETING, updated_at=self._clock())
         self._metadata.replace(image, marked)
         return marked
 

@@ -10,7 +10,7 @@ from app.models import ContentType, Image, Rejection, Status
 from app.times import parsed_timestamp, rfc3339
 
 _TIMES = ("created_at", "updated_at", "expires_at")
-_MEMBERS = frozenset(field.name for field in dataclasses.fields(Image))
+_MEMBERS = frozenset(Image._fields)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Record:
 
 def to_record(image: Image) -> bytes:
     """JSON with all members of the image, times as RFC 3339."""
-    return orjson.dumps(dataclasses.asdict(image), default=rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    return orjson.dumps(image._asdict(), default=rfc3339, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def from_record(text: bytes) -> Image | None:

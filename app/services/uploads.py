@@ -10,7 +10,6 @@ or end halfway: each reads the row, looks at the object, and writes the row on c
 docs/adr/0008-direct-uploads.md has the reasons.
 """
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -123,10 +122,10 @@ class DirectUploadService:
             now=now,
         )
         if announced.method is UploadMethod.POST or self._settings.strip_metadata is not StripMetadata.NONE:
-            image = dataclasses.replace(image, object_key=staging_key(image.object_key))
+            image = image._replace(object_key=staging_key(image.object_key))
         expires_at = _signed_at(now) + timedelta(seconds=self._settings.upload_url_seconds)
         traceparent = self._tracing.traceparent() if self._tracing else None
-        image = dataclasses.replace(image, expires_at=expires_at, traceparent=traceparent)
+        image = image._replace(expires_at=expires_at, traceparent=traceparent)
         added = self._metadata.add(image)
         audit_trail.info("upload announced", extra=whose(image) | {"bytes": image.file_size})
         return added
@@ -315,9 +314,7 @@ class DirectUploadService:
         return uploaded
 
     def _reject(self, pending: Image, rejection: Rejection) -> Image:
-        rejected = dataclasses.replace(
-            pending, status=Status.REJECTED, rejection=rejection, expires_at=None, traceparent=None
-        )
+        rejected = pending._replace(status=Status.REJECTED, rejection=rejection, expires_at=None, traceparent=None)
         self._metadata.replace(pending, rejected)
         if pending.image_id not in self._storage.delete([pending]):
             raise BackendUnavailable("s3")

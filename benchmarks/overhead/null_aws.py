@@ -5,7 +5,7 @@ import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,8 +72,7 @@ def listed(count: int) -> list[Image]:
     numbers = range(1000, 1000 + count)
     first = SMALL.image
     return [
-        replace(
-            first,
+        first._replace(
             image_id=f"00000000-0000-4000-8000-{number:012d}",
             filename=f"beach-{number}.png",
             title=f"Beach {number}",

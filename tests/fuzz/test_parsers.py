@@ -1,7 +1,6 @@
 """Whatever a client writes, a parser gives something right or refuses it by name."""
 
 import contextlib
-import dataclasses
 import io
 import re
 from typing import cast
@@ -36,7 +35,7 @@ from tests.unit.test_tables import IMAGE
 SETTINGS = test_settings(max_upload_bytes=1000)
 MODELS = request_models(SETTINGS)
 SIZE = 1000
-FINISHED = dataclasses.replace(IMAGE, file_size=SIZE)
+FINISHED = IMAGE._replace(file_size=SIZE)
 
 # As WSGI carries header values: a character for each byte (PEP 3333), and no line ends, which servers refuse.
 header_texts = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=200)

@@ -131,19 +131,19 @@ def record_cut_short(stores: Stores) -> None:
 
 def record_older_than_its_row(stores: Stores) -> None:
     image = stores.upload()
-    stores.services.metadata.replace(image, dataclasses.replace(image, version=2, title="Dusk"))
+    stores.services.metadata.replace(image, image._replace(version=2, title="Dusk"))
 
 
 def upload_that_died_after_its_row(stores: Stores) -> None:
     image = stores.upload()
     stores.services.images.delete("alice", image.image_id)
-    stores.write(dataclasses.replace(image, status=Status.PENDING_UPLOAD))
+    stores.write(image._replace(status=Status.PENDING_UPLOAD))
 
 
 def upload_that_died_before_its_last_write(stores: Stores) -> None:
     image = stores.upload()
     stores.services.metadata.remove_strays(image.image_id, image, postings_of(image))
-    stores.write(dataclasses.replace(image, status=Status.PENDING_UPLOAD))
+    stores.write(image._replace(status=Status.PENDING_UPLOAD))
 
 
 def direct_upload_that_never_came(stores: Stores) -> None:
@@ -158,9 +158,7 @@ def direct_upload_that_nobody_confirmed(stores: Stores) -> None:
 
 def delete_that_only_marked(stores: Stores) -> None:
     image = stores.upload()
-    stores.services.metadata.replace(
-        image, dataclasses.replace(image, status=Status.DELETING, updated_at=stores.clock())
-    )
+    stores.services.metadata.replace(image, image._replace(status=Status.DELETING, updated_at=stores.clock()))
 
 
 def delete_that_did_not_remove_the_row(stores: Stores) -> None:
@@ -194,7 +192,7 @@ def object_of_a_rejected_upload(stores: Stores) -> None:
     image = stores.announce()
     stores.put(image.object_key)
     rejection = Rejection("invalid_image", "no")
-    stores.write(dataclasses.replace(image, status=Status.REJECTED, rejection=rejection, expires_at=None))
+    stores.write(image._replace(status=Status.REJECTED, rejection=rejection, expires_at=None))
 
 
 def object_under_the_wrong_user(stores: Stores) -> None:
@@ -323,7 +321,7 @@ def test_one_user_is_one_user(stores: Stores, user_id: str) -> None:
         key = f"{quote(owner, safe='')}/{uuid.uuid4()}"
         stores.put(f"images/{key}.jpg")
         stores.put(f"uploads/{key}.jpg")
-        stores.write(dataclasses.replace(image, image_id=str(uuid.uuid4()), status=Status.PENDING_UPLOAD))
+        stores.write(image._replace(image_id=str(uuid.uuid4()), status=Status.PENDING_UPLOAD))
         stores.put_posting(Posting(owner, Term(TermKind.TAG, "moon"), rfc3339(stores.clock()), str(uuid.uuid4())))
     stores.an_hour_later()
     found = stores.audit(dataclasses.replace(REPAIR, user_id=user_id))
@@ -436,7 +434,7 @@ def test_rows_of_other_things_than_images_are_passed_over(stores: Stores) -> Non
 def test_a_rejected_upload_leaves_by_itself_after_a_week(stores: Stores) -> None:
     image = stores.announce()
     stores.put(image.object_key, b"x" * len(picture()))
-    rejected = dataclasses.replace(image, status=Status.REJECTED, expires_at=None)
+    rejected = image._replace(status=Status.REJECTED, expires_at=None)
     item = to_item(rejected)
     assert int(item["ttl"]["N"]) == int((image.updated_at + timedelta(days=7)).timestamp())
     assert from_item(item) == rejected

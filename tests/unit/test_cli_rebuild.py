@@ -1,4 +1,3 @@
-import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.unit.test_tables import IMAGE
 def test_an_interrupted_rebuild_goes_on_where_it_stopped(
     services: Services, own_settings: Settings, tmp_path: Path
 ) -> None:
-    later = dataclasses.replace(IMAGE, image_id="later", created_at=IMAGE.created_at + timedelta(seconds=1))
+    later = IMAGE._replace(image_id="later", created_at=IMAGE.created_at + timedelta(seconds=1))
     for image in (IMAGE, later):
         services.metadata.add(image)
     settings = own_settings.model_copy(update={"data_dir": tmp_path})

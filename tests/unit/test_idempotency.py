@@ -1,4 +1,3 @@
-import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -23,7 +22,7 @@ class Maker:
         self.asked_for.append(image_id)
         if self.failure:
             raise self.failure
-        return dataclasses.replace(IMAGE, image_id=image_id)
+        return IMAGE._replace(image_id=image_id)
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_a_request_that_runs_keeps_its_repetition_away(keys: IdempotencyKeys) ->
             keys.once("alice", "key", b"request", make)
         with pytest.raises(IdempotencyConflict):
             keys.once("alice", "key", b"other", make)
-        return dataclasses.replace(IMAGE, image_id=image_id)
+        return IMAGE._replace(image_id=image_id)
 
     made = keys.once("alice", "key", b"request", make_slowly)
     assert keys.once("alice", "key", b"request", make) == made
@@ -100,7 +99,7 @@ def test_a_request_that_was_taken_over_does_not_undo_what_its_heir_noted(
     def make_very_slowly(image_id: str) -> Image:
         clock.now += timedelta(seconds=11)
         heirs.append(keys.once("alice", "key", b"request", Maker()))
-        return dataclasses.replace(IMAGE, image_id=image_id, title="late")
+        return IMAGE._replace(image_id=image_id, title="late")
 
     keys.once("alice", "key", b"request", make_very_slowly)
     assert keys.once("alice", "key", b"request", Maker()) == heirs[0]

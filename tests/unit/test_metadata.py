@@ -1,4 +1,3 @@
-import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -17,17 +16,17 @@ from tests.unit.test_tables import IMAGE
 
 def test_a_row_is_replaced_only_while_it_is_the_one_that_was_read(services: Services) -> None:
     services.metadata.add(IMAGE)
-    second = dataclasses.replace(IMAGE, version=2, title=None, description="text")
+    second = IMAGE._replace(version=2, title=None, description="text")
     services.metadata.replace(IMAGE, second)
     assert services.metadata.get(IMAGE.image_id) == second
     with pytest.raises(RowChanged):
-        services.metadata.replace(IMAGE, dataclasses.replace(IMAGE, version=2, title="Other"))
+        services.metadata.replace(IMAGE, IMAGE._replace(version=2, title="Other"))
     assert services.metadata.get(IMAGE.image_id) == second
 
 
 def test_replacing_a_row_that_is_gone_says_so(services: Services) -> None:
     with pytest.raises(RowChanged):
-        services.metadata.replace(IMAGE, dataclasses.replace(IMAGE, version=2))
+        services.metadata.replace(IMAGE, IMAGE._replace(version=2))
     with pytest.raises(ImageNotFound):
         services.metadata.get(IMAGE.image_id)
 
@@ -35,7 +34,7 @@ def test_replacing_a_row_that_is_gone_says_so(services: Services) -> None:
 def test_the_same_write_again_is_the_same_write(services: Services) -> None:
     """What a retry does whose first try was carried out, but whose acknowledgement was lost."""
     services.metadata.add(IMAGE)
-    second = dataclasses.replace(IMAGE, version=2)
+    second = IMAGE._replace(version=2)
     services.metadata.replace(IMAGE, second)
     services.metadata.replace(IMAGE, second)
     assert services.metadata.get(IMAGE.image_id) == second
@@ -51,7 +50,7 @@ def test_attributes_of_later_versions_survive_an_edit(
         UpdateExpression="SET from_the_future = :x",
         ExpressionAttributeValues={":x": {"S": "kept"}},
     )
-    services.metadata.replace(IMAGE, dataclasses.replace(IMAGE, version=2, title=None))
+    services.metadata.replace(IMAGE, IMAGE._replace(version=2, title=None))
     row = factory.dynamodb().get_item(TableName=own_settings.images_table, Key=row_key(IMAGE.image_id))["Item"]
     assert row["from_the_future"] == {"S": "kept"}
 
@@ -76,7 +75,7 @@ def listed(services: Services, wanted: ImageFilter, limit: int = 100) -> list[st
 
 @pytest.mark.parametrize("status", [Status.PENDING_UPLOAD, Status.REJECTED, Status.DELETING])
 def test_unfinished_images_are_in_no_list_unless_it_asks_for_them(services: Services, status: Status) -> None:
-    services.metadata.add(dataclasses.replace(IMAGE, status=status))
+    services.metadata.add(IMAGE._replace(status=status))
     assert listed(services, ImageFilter()) == []
     assert listed(services, ImageFilter(status=status)) == [IMAGE.image_id]
     assert listed(services, ImageFilter(status=status, title=IMAGE.title)) == [IMAGE.image_id]
@@ -87,7 +86,7 @@ def test_unfinished_images_are_in_no_list_unless_it_asks_for_them(services: Serv
 def test_a_time_range_includes_its_start_and_not_its_end(services: Services, limit: int, descending: bool) -> None:
     for number in range(5):
         created_at = IMAGE.created_at + timedelta(microseconds=number)
-        services.metadata.add(dataclasses.replace(IMAGE, image_id=str(number), created_at=created_at))
+        services.metadata.add(IMAGE._replace(image_id=str(number), created_at=created_at))
     wanted = ImageFilter(
         created_after=IMAGE.created_at + timedelta(microseconds=1),
         created_before=IMAGE.created_at + timedelta(microseconds=4),
@@ -111,30 +110,30 @@ def keys(image: Image) -> set[tuple[str, str]]:
 
 
 def test_postings_follow_the_row(services: Services, factory: AWSClientFactory, own_settings: Settings) -> None:
-    pending = dataclasses.replace(IMAGE, status=Status.PENDING_UPLOAD)
-    edited = dataclasses.replace(IMAGE, version=2, tags=("sea", "rome"), title="Another")
+    pending = IMAGE._replace(status=Status.PENDING_UPLOAD)
+    edited = IMAGE._replace(version=2, tags=("sea", "rome"), title="Another")
     services.metadata.add(pending)
     assert posting_rows(factory, own_settings) == set()
     services.metadata.replace(pending, IMAGE)
     assert posting_rows(factory, own_settings) == keys(IMAGE) != set()
     services.metadata.replace(IMAGE, edited)
     assert posting_rows(factory, own_settings) == keys(edited)
-    services.metadata.replace(edited, dataclasses.replace(edited, status=Status.DELETING))
+    services.metadata.replace(edited, edited._replace(status=Status.DELETING))
     assert posting_rows(factory, own_settings) == set()
 
 
 def test_a_write_onto_a_changed_row_writes_no_postings(
     services: Services, factory: AWSClientFactory, own_settings: Settings
 ) -> None:
-    services.metadata.add(dataclasses.replace(IMAGE, version=7))
+    services.metadata.add(IMAGE._replace(version=7))
     with pytest.raises(RowChanged):
-        services.metadata.replace(IMAGE, dataclasses.replace(IMAGE, version=2, tags=("new",)))
+        services.metadata.replace(IMAGE, IMAGE._replace(version=2, tags=("new",)))
     assert posting_rows(factory, own_settings) == set()
 
 
 def test_a_repeated_transaction_is_the_same_write(services: Services) -> None:
     services.metadata.add(IMAGE)
-    second = dataclasses.replace(IMAGE, version=2, tags=("new",))
+    second = IMAGE._replace(version=2, tags=("new",))
     services.metadata.replace(IMAGE, second)
     services.metadata.replace(IMAGE, second)
     assert services.metadata.get(IMAGE.image_id) == second
@@ -143,8 +142,8 @@ def test_a_repeated_transaction_is_the_same_write(services: Services) -> None:
 def test_postings_are_rebuilt_from_the_rows(
     services: Services, factory: AWSClientFactory, own_settings: Settings
 ) -> None:
-    others = dataclasses.replace(IMAGE, image_id="others", user_id="bob")
-    pending = dataclasses.replace(IMAGE, image_id="pending", status=Status.PENDING_UPLOAD)
+    others = IMAGE._replace(image_id="others", user_id="bob")
+    pending = IMAGE._replace(image_id="pending", status=Status.PENDING_UPLOAD)
     for image in (IMAGE, others, pending):
         services.metadata.add(image)
     steps = list(rebuild_postings(services.metadata, user_id="alice"))
@@ -157,7 +156,7 @@ def test_postings_are_rebuilt_from_the_rows(
 def test_a_rebuild_goes_on_behind_what_was_done(
     services: Services, factory: AWSClientFactory, own_settings: Settings
 ) -> None:
-    later = dataclasses.replace(IMAGE, image_id="later", created_at=IMAGE.created_at + timedelta(seconds=1))
+    later = IMAGE._replace(image_id="later", created_at=IMAGE.created_at + timedelta(seconds=1))
     for image in (IMAGE, later):
         services.metadata.add(image)
     after = (rfc3339(IMAGE.created_at), IMAGE.image_id)
@@ -168,7 +167,7 @@ def test_a_rebuild_goes_on_behind_what_was_done(
 def test_a_row_that_changed_meanwhile_keeps_the_postings_of_its_change(
     services: Services, factory: AWSClientFactory, own_settings: Settings
 ) -> None:
-    services.metadata.add(dataclasses.replace(IMAGE, version=2, tags=()))
+    services.metadata.add(IMAGE._replace(version=2, tags=()))
     with pytest.raises(RowChanged):
         services.metadata.restore_postings(IMAGE)
     assert posting_rows(factory, own_settings) == set()

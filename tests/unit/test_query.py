@@ -78,15 +78,14 @@ class MemoryReader:
 
 
 def image(number: int, **changes: object) -> Image:
-    plain = dataclasses.replace(
-        IMAGE,
+    plain = IMAGE._replace(
         image_id=f"{number:08x}-58cc-4372-a567-0e02b2c3d479",
         created_at=EPOCH + timedelta(seconds=number),
         title=None,
         tags=(),
         filename="f",
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+    return plain._replace(**changes)  # type: ignore[arg-type]
 
 
 def walk(reader: MemoryReader, wanted: ImageFilter, *, limit: int = 10, max_candidates: int = 2000) -> list[list[str]]:

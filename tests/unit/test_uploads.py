@@ -1,6 +1,5 @@
 """Direct uploads in every state that a crash, a race or a late client can leave, on moto."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -194,7 +193,7 @@ def test_an_interrupted_expiry_is_finished_by_the_next_sweep(
 ) -> None:
     image = stage.issue(method)
     stage.arrive(image)
-    stage.services.metadata.replace(image, dataclasses.replace(image, status=Status.DELETING))
+    stage.services.metadata.replace(image, image._replace(status=Status.DELETING))
     clock.now += timedelta(hours=2)
     assert list(stage.uploads.sweep()) == [image.image_id]
     assert (stage.row(image), stage.objects()) == (None, set())
@@ -211,10 +210,8 @@ def test_abandoning_leaves_nothing_of_what_arrived_or_was_half_confirmed(stage: 
 
 
 def test_an_upload_through_the_api_in_flight_is_left_alone(stage: Stage, clock: TestClock) -> None:
-    image = dataclasses.replace(
-        stage.issue(UploadMethod.PUT), expires_at=None, image_id="0" * 8 + "-0000" * 3 + "-" + "0" * 12
-    )
-    image = dataclasses.replace(image, object_key=f"images/alice/{image.image_id}.png")
+    image = stage.issue(UploadMethod.PUT)._replace(expires_at=None, image_id="0" * 8 + "-0000" * 3 + "-" + "0" * 12)
+    image = image._replace(object_key=f"images/alice/{image.image_id}.png")
     stage.services.metadata.add(image)
     stage.arrive(image)
     clock.now += timedelta(days=2)
@@ -378,7 +375,7 @@ def test_a_finished_image_is_not_abandoned_by_a_race(stage: Stage, own_settings:
     stage.arrive(image)
     stage.uploads.complete("alice", image.image_id)
     with pytest.raises(RowChanged):
-        stage.services.metadata.replace(image, dataclasses.replace(image, status=Status.DELETING))
+        stage.services.metadata.replace(image, image._replace(status=Status.DELETING))
     with pytest.raises(UploadNotPending):
         stage.uploads.abandon("alice", image.image_id)
 

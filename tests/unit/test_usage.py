@@ -1,6 +1,5 @@
 """What is counted, when quotas are set, and what the audit does where the count is wrong."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -128,11 +127,11 @@ def test_a_row_that_is_there_already_is_not_counted_again(make: Callable[..., St
     image = stores.announce()
     assert stores.services.metadata.add(image) == image
     assert used(stores) == ONE
-    uploaded = dataclasses.replace(image, status=Status.UPLOADED, expires_at=None)
+    uploaded = image._replace(status=Status.UPLOADED, expires_at=None)
     for _ in range(2):
         stores.services.metadata.replace(image, uploaded)
     with pytest.raises(RowChanged):
-        stores.services.metadata.replace(image, dataclasses.replace(image, status=Status.DELETING))
+        stores.services.metadata.replace(image, image._replace(status=Status.DELETING))
     assert used(stores) == ONE
     assert stores.services.metadata.remove(uploaded) is True
     assert stores.services.metadata.remove(uploaded) is False

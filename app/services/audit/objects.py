@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
-from dataclasses import replace
 from functools import partial
 
 from app.errors import ImageNotFound
@@ -148,7 +147,7 @@ class ObjectCheck:
             sha256=spool.sha256.hex(),
             now=stored.stored_at,
         )
-        return replace(image, object_key=stored.key, status=Status.UPLOADED, **facts.stored())
+        return image._replace(object_key=stored.key, status=Status.UPLOADED, **facts.stored())
 
 
 def _named(key: str) -> tuple[str | None, str] | None:
