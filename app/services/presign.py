@@ -10,6 +10,7 @@ compares every byte with boto3's.
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.~/-]+")  # seen in half the time that `quote` takes to say so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,7 @@ class UrlSigner:
         `overrides` are parameters for the headers that the answer shall have whatever the object says:
         `&response-cache-control=...` and so on, percent-encoded and in the order of their names.
         """
-        path = self._prefix + quote(key, safe="/~")
+        path = self._prefix + (key if _PLAIN_KEY.fullmatch(key) else quote(key, safe="/~"))
         query = self._query + overrides  # which sort behind all X-Amz-*, as the signature wants it
         request = f"{self._method}\n{path}\n{query}\n{self._rest}"
         signature = self._mac.digest(f"{self._text}{hashlib.sha256(request.encode()).hexdigest()}".encode()).hex()

@@ -138,7 +138,7 @@ def _send(connection: socket.socket, head: bytes, body: bytes | IO[bytes]) -> No
     if isinstance(body, bytes):
         connection.sendall(head + body)
         return
-    connection.sendall(head)
+    connection.sendall(head + body.read(_SENT_AT_ONCE))
     while piece := body.read(_SENT_AT_ONCE):
         connection.sendall(piece)
 
