@@ -12,7 +12,7 @@ time (docs/adr/0007-postings.md).
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from app.models import ContentType, Image, Rejection, Status, Usage, image_words, normalised_title
 from app.times import from_rfc3339, rfc3339
@@ -65,8 +65,7 @@ class TermKind(StrEnum):
     WORD = "word"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Term:
+class Term(NamedTuple):
     """A tag or a word by which images are found."""
 
     kind: TermKind
@@ -76,8 +75,7 @@ class Term:
         return f"{self.kind}:{self.text}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Posting:
+class Posting(NamedTuple):
     """One term of one image of one user."""
 
     user_id: str

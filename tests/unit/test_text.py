@@ -32,6 +32,11 @@ def test_words(text: str, found: list[str]) -> None:
     assert list(words([text])) == found
 
 
+@given(st.text(st.characters(codec="ascii"), max_size=60))
+def test_ascii_has_the_words_that_it_has_beside_other_characters(text: str) -> None:
+    assert list(words([f"{text} é"])) == [*words([text]), "e"]
+
+
 @given(st.text(max_size=60))
 def test_every_text_has_words_of_bounded_length_that_hold_a_letter_or_digit(text: str) -> None:
     for word in words([text]):
