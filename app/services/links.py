@@ -2,8 +2,8 @@
 
 import base64
 import hmac
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.errors import InvalidLink
 from app.services.mac import Mac
@@ -11,8 +11,7 @@ from app.services.mac import Mac
 _MAC_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(NamedTuple):
     """What a link shows, until when (seconds since 1970), and the signature that says we made it.
 
     `version` is the beginning of the SHA-256 of the image's bytes.

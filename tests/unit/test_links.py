@@ -1,4 +1,3 @@
-import dataclasses
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +34,7 @@ def test_an_expired_link_is_refused() -> None:
 )
 def test_a_link_with_anything_changed_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InvalidLink, match="altered"):
-        signer.verify(dataclasses.replace(link, **change), NOW)  # type: ignore[arg-type]
+        signer.verify(link._replace(**change), NOW)  # type: ignore[arg-type]
 
 
 def test_the_key_before_is_good_while_it_is_given() -> None:
