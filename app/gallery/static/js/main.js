@@ -100,8 +100,11 @@ addEventListener("online", () => {
 });
 showConnection();
 
-askWhoIsThere(() => {
-  filters.show(view);
-  library.show(filterOf(view));
-  if (view.image) large.show(view.image);
+askWhoIsThere({
+  start: () => {
+    filters.show(view);
+    library.show(filterOf(view));
+    if (view.image) large.show(view.image);
+  },
+  leaving: () => deletions.carryOut(),
 });
