@@ -85,6 +85,18 @@ def test_an_edit_is_saved_where_it_is_shown(visit: Visit, image: dict[str, Any])
     expect(page.get_by_role("link", name="First light")).to_be_visible()
 
 
+def test_no_more_can_be_typed_than_the_service_takes(visit: Visit, image: dict[str, Any]) -> None:
+    limits = {"max_title_length": 6, "max_description_length": 7, "max_location_length": 8, "max_tag_length": 9}
+    visit.page.route("**/api/v1/limits", lambda route: route.fulfill(json=limits))
+    page = opened(visit, image)
+    page.keyboard.press("e")
+    for field, limit in zip(("Title", "Description", "Location"), limits.values(), strict=False):
+        expect(page.get_by_label(field)).to_have_attribute("maxlength", str(limit))
+    expect(page.get_by_role("combobox", name="Tags", exact=True).last).to_have_attribute("maxlength", "9")
+    page.keyboard.type("Last light")
+    expect(page.get_by_label("Title")).to_have_value("Last l")
+
+
 def test_what_others_edited_meanwhile_is_shown_beside_mine_to_choose(visit: Visit, image: dict[str, Any]) -> None:
     visit.refusals = {412}
     page = opened(visit, image)

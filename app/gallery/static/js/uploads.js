@@ -1,8 +1,9 @@
 /** The queue of uploads: three at a time, each with its state. Tells of changes by events; knows no elements. */
 
-import { Problem, getLimits } from "./api.js";
+import { Problem } from "./api.js";
 import { asBytes } from "./format.js";
 import { sha256Of } from "./known-files.js";
+import { askLimits } from "./limits.js";
 import { largestFile, transfer } from "./transfer.js";
 
 const AT_ONCE = 3;
@@ -41,7 +42,6 @@ class Upload {
 export class UploadQueue extends EventTarget {
   uploads = [];
   #known;
-  #limits = null;
 
   constructor(knownFiles) {
     super();
@@ -106,7 +106,7 @@ export class UploadQueue extends EventTarget {
     this.#turn(upload, "reading");
     const { signal } = upload.controller;
     try {
-      const limits = await this.#askLimits();
+      const limits = await askLimits();
       refuseWhatIsHopeless(upload.file, limits);
       const sha256 = await sha256Of(upload.file);
       if (sha256 && !upload.isWantedTwice) upload.twin = await this.#twin(upload, sha256);
@@ -131,15 +131,6 @@ export class UploadQueue extends EventTarget {
     } finally {
       this.#pump();
     }
-  }
-
-  /** Asked for once, by whichever upload comes first; again only if that failed. */
-  #askLimits() {
-    this.#limits ??= getLimits().catch((problem) => {
-      this.#limits = null;
-      throw problem;
-    });
-    return this.#limits;
   }
 
   /** What is stored already with the same bytes, or `{filename}` of another file here that has them. */
