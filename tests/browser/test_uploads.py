@@ -158,6 +158,67 @@ def test_what_failed_for_want_of_a_connection_goes_on_when_it_is_back(visit: Vis
     expect(tiles(page)).to_have_count(1)
 
 
+def let_through_the_service(visit: Visit, size: int) -> None:
+    """Have the page believe that files of at most this size can go through the service."""
+    limits = visit.api.get("/api/v1/limits").json() | {"max_upload_bytes": size}
+    visit.page.route("**/api/v1/limits", lambda route: route.fulfill(json=limits))
+
+
+def test_a_connection_lost_on_the_way_to_the_bucket_is_called_that_and_the_file_tried_again(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.lost = True
+    let_through_the_service(visit, 100)
+    page = visit.open()
+    drop(page, scenes(1))
+    expect(tiles(page)).to_have_count(1)
+    page.route(f"{site.endpoint_url}/**", lambda route: route.abort(), times=1)
+    drop(page, scenes(1, first=1))
+    expect(page.locator(".upload[data-state=failed]")).to_contain_text("could not be reached")
+    visit.keep_picture("connection-lost")
+    page.get_by_role("button", name="Try scene-1.jpg again").click()
+    expect(tiles(page)).to_have_count(2)
+    assert visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0
+
+
+def test_a_connection_lost_with_the_first_file_does_not_close_the_way_to_the_bucket(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.lost = True
+    let_through_the_service(visit, 100)
+    page = visit.open()
+    held: list[Route] = []
+    page.route(f"{site.endpoint_url}/**", lambda route: held.append(route))
+    drop(page, scenes(1))
+    until(lambda: len(held) == 1, page)
+    page.unroute("**/api/v1/limits")
+    page.context.set_offline(True)
+    held[0].abort()
+    expect(page.locator(".upload")).to_have_attribute("data-state", "failed")
+    page.unroute(f"{site.endpoint_url}/**")
+    page.context.set_offline(False)
+    expect(tiles(page)).to_have_count(1)
+
+
+def test_what_the_bucket_did_not_take_is_sent_through_the_service_until_it_is_there(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.lost = True
+    page = visit.open()
+    held: list[Route] = []
+    page.route(f"{site.endpoint_url}/**", lambda route: held.append(route))
+    drop(page, scenes(2))
+    until(lambda: len(held) == 2, page)
+    page.route(re.compile(r"/images\?filename="), lambda route: route.abort(), times=1)
+    held[0].abort()
+    expect(page.locator(".upload[data-state=failed]")).to_have_count(1)
+    held[1].continue_()
+    expect(page.locator(".upload[data-state=done]")).to_have_count(1)
+    page.get_by_role("button", name=re.compile("Try .* again")).click()
+    expect(tiles(page)).to_have_count(2)
+    assert [image["status"] for image in visit.stored()] == ["UPLOADED", "UPLOADED"]
+
+
 def test_a_failed_upload_is_tried_again_by_hand(visit: Visit) -> None:
     visit.refusals = {503}
     page = visit.open()

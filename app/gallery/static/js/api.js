@@ -90,7 +90,7 @@ export const getImageFile = async (id) => (await send(`/images/${id}?download=tr
 export const listTags = async (prefix, options) =>
   (await sendForJson(`/tags?${new URLSearchParams({ prefix, limit: 8 })}`, options)).tags;
 
-export const getLimits = () => sendForJson("/limits");
+export const getLimits = (options) => sendForJson("/limits", options);
 
 export const announceUpload = (announcement, key) =>
   sendForJson("/uploads", { method: "POST", body: announcement, headers: { "Idempotency-Key": key } });
