@@ -189,7 +189,7 @@ class ImageFilter:
 
     The order is that of `created_at`, or with `title_prefix` that of the title and then the time;
     `descending` turns either around. `tags` are as `normalised_tags` makes them, `words` as
-    `search_words` does, and every other text is compared folded.
+    `search_words` does, `sha256` is of lower-case hexadecimal digits, and every other text is compared folded.
     """
 
     status: Status = Status.UPLOADED
@@ -204,6 +204,7 @@ class ImageFilter:
     tags: tuple[str, ...] = ()
     tag_match: TagMatch = TagMatch.ANY
     words: tuple[str, ...] = ()
+    sha256: str | None = None
     descending: bool = True
 
     def accepts(self, image: Image) -> bool:
@@ -211,6 +212,7 @@ class ImageFilter:
         return (
             image.status is self.status
             and (self.content_type is None or image.content_type == self.content_type)
+            and (self.sha256 is None or image.sha256 == self.sha256)
             and (self.created_after is None or image.created_at >= self.created_after)
             and (self.created_before is None or image.created_at < self.created_before)
             and self._accepts_texts(image)
