@@ -175,11 +175,12 @@ def posting_lists_cost(factory: AWSClientFactory, settings: Settings, user_id: s
 def write_table(costs: dict[str, dict[int, Cost]], lists_once: dict[str, float], in_memory: dict[int, Cost]) -> None:
     """docs/query-cost.md: a row for each shape, read units and requests for each size of the library."""
     sizes = list(in_memory)
+    images = ", ".join(f"{size:,}" for size in sizes)
     lines = [
         "# What finding costs",
         "",
-        "Read units (and requests) of one page of 10, measured by `.venv/bin/python -m benchmarks.query_cost` on DynamoDB Local,",
-        f"for a user with {', '.join(f'{size:,}' for size in sizes)} images. A row here has about 500 bytes.",
+        "Read units (and requests) of one page of 10, measured by `.venv/bin/python -m benchmarks.query_cost` on",
+        f"DynamoDB Local, for a user with {images} images. A row here has about 500 bytes.",
         "",
         f"| query | {' | '.join(f'{size:,}' for size in sizes)} | largest / smallest | both lists once |",
         "| --- |" + " --- |" * (len(sizes) + 2),
