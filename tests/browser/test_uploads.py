@@ -1,5 +1,6 @@
 """Uploading: by drop, picker and paste; with progress, refusals, duplicates, and a connection that goes away."""
 
+import hashlib
 import re
 
 from playwright.sync_api import APIResponse, Route, expect
@@ -108,6 +109,33 @@ def test_a_file_that_is_there_already_is_noticed_and_the_person_chooses(visit: V
     page.get_by_role("button", name="Keep both").click()
     expect(tiles(page)).to_have_count(2)
     assert len({image["sha256"] for image in visit.stored()}) == 1
+
+
+def test_a_file_is_looked_for_by_one_request_whatever_is_shown(visit: Visit) -> None:
+    for name, data in scenes(3, first=1).items():
+        visit.upload(data, name)
+    ((name, data),) = scenes(1).items()
+    page = visit.open()
+    expect(tiles(page)).to_have_count(3)
+    visit.upload(data, name, title="Past the page")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/v1/images?" in request.url else None)
+    drop(page, {"copy.jpg": data})
+    expect(page.locator(".upload")).to_contain_text("You have this already: “Past the page”")
+    (url,) = asked
+    assert f"sha256={hashlib.sha256(data).hexdigest()}" in url
+
+
+def test_what_is_being_deleted_may_be_uploaded_again(visit: Visit) -> None:
+    ((name, data),) = scenes(1).items()
+    visit.upload(data, name, title="Beach")
+    page = visit.open()
+    page.get_by_role("link", name="Beach").focus()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert len(visit.stored()) == 1
+    drop(page, {"again.jpg": data})
+    expect(page.locator(".upload[data-state=done]")).to_have_count(1)
 
 
 def test_the_same_file_twice_in_one_drop_is_sent_once(visit: Visit) -> None:

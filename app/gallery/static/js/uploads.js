@@ -2,7 +2,6 @@
 
 import { Problem } from "./api.js";
 import { asBytes } from "./format.js";
-import { sha256Of } from "./known-files.js";
 import { askLimits } from "./limits.js";
 import { largestFile, transfer } from "./transfer.js";
 
@@ -41,11 +40,11 @@ class Upload {
 /** Events: `change` (an upload, or undefined for all), `done` (an upload), `idle` once nothing is left to do. */
 export class UploadQueue extends EventTarget {
   uploads = [];
-  #known;
+  #library;
 
-  constructor(knownFiles) {
+  constructor(library) {
     super();
-    this.#known = knownFiles;
+    this.#library = library;
     addEventListener("beforeunload", (event) => {
       if (this.totals.running) event.preventDefault(); // the browser asks whether to leave
     });
@@ -121,7 +120,6 @@ export class UploadQueue extends EventTarget {
         signal,
         progress: (far) => this.#progress(upload, far),
       });
-      this.#known.add(upload.image);
       this.#turn(upload, "done");
       this.#tell("done", upload);
     } catch (error) {
@@ -139,7 +137,8 @@ export class UploadQueue extends EventTarget {
     const here = this.uploads.find(
       (other) => other !== upload && other.sha256 === sha256 && (other.isActive || other.state === "waiting"),
     );
-    return here ? { filename: here.file.name } : ((await this.#known.find(sha256)) ?? null);
+    if (here) return { filename: here.file.name };
+    return (await this.#library.findCopy(sha256, upload.controller.signal)) ?? null;
   }
 
   #progress(upload, far) {
@@ -180,7 +179,15 @@ function refuseWhatIsHopeless(file, limits) {
     });
 }
 
+/** The file's SHA-256 in hexadecimal, or null where the browser has none: it has over HTTPS and on localhost. */
+async function sha256Of(file) {
+  if (!crypto.subtle) return null;
+  return asHex(new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer())));
+}
+
 /** For Idempotency-Key; crypto.randomUUID exists over HTTPS and on localhost only. */
 function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return asHex(crypto.getRandomValues(new Uint8Array(16)));
 }
+
+const asHex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
