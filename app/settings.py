@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.models import ImageLimits, StripMetadata
+from app.models import MAX_TAG_LENGTH, ImageLimits, StripMetadata
 from app.setting_rules import require_consistent
 from app.setting_types import (
     LOCAL_STAGE,
@@ -176,7 +176,7 @@ class Settings(BaseModel):
     )
     postings_table: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of the tags and words by which images are found"),
+        Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of tags, words and digests, to find images by"),
     ] = "image-postings"
     uploads_queue: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_-]{1,75}$", description="queue of the bucket's events")
@@ -238,7 +238,7 @@ class Settings(BaseModel):
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
     max_filename_length: Annotated[Count, Field(le=255, description="most characters of a filename")] = 255
-    max_tag_length: Annotated[Count, Field(le=255, description="most characters of a tag")] = 50
+    max_tag_length: Annotated[Count, Field(le=MAX_TAG_LENGTH, description="most characters of a tag")] = 50
     max_tags: Annotated[Count, Field(le=50, description="tags of one image")] = 20
     default_list_limit: Annotated[Count, Field(description="images on a page where the client does not say")] = 10
     max_list_limit: Annotated[Count, Field(le=1000, description="most images on a page")] = 100

@@ -1,9 +1,11 @@
 """Fixtures for all tests: settings, an in-process AWS (moto), and the services on it."""
 
+import functools
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import botocore.session
 import httpx
 import hypothesis
 import pytest
@@ -19,6 +21,9 @@ from tests.server import RunningService
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # machines have other things to do as well
 hypothesis.settings.load_profile("untimed")
+
+# Each session of botocore reads the descriptions of the services anew, which is half the time of a test with its own.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 class TestClock:

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import split_tags
-from app.models import cleaned_filename, normalised_tag, search_words
+from app.models import MAX_TAG_LENGTH, cleaned_filename, normalised_tag, search_words
 from app.times import parsed_timestamp
 
 MAX_WANTED_TAGS = 20
@@ -113,8 +113,12 @@ def with_words(text: str) -> str:
     return text
 
 
+Digest = Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$", to_lower=True)]
+"""A SHA-256 in hexadecimal, in lower case once it is read."""
 WantedText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WANTED_TEXT)]
-WantedTag = Annotated[WantedText, BeforeValidator(tag_cleaner(MAX_WANTED_TEXT))]
+WantedTag = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH), BeforeValidator(tag_cleaner(MAX_TAG_LENGTH))
+]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),

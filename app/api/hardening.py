@@ -5,23 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Request, Response
 
+from app.problem_details import DEFAULT_HEADERS
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A view may say otherwise of its own answer; what is here is for all that say nothing.
-_DEFAULTS = {
-    "Cache-Control": "private, no-store",  # RFC 9111 section 4.2.2: even a 404 may be cached where nothing is said
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_BY_NAME = {name.lower(): (name, value) for name, value in _DEFAULTS.items()}
+# By the names in lower case, since names know no case and each answer is asked for all of them.
+_BY_NAME = {name.lower(): (name, value) for name, value in DEFAULT_HEADERS.items()}
 _ASKED = (
     "Authorization, Content-Digest, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, "
-    "If-Range, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
+    "If-Range, If-Unmodified-Since, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
 )
 _SHOWN = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, RateLimit, RateLimit-Policy, "
@@ -31,7 +24,7 @@ _PREFLIGHT_SECONDS = "600"
 
 
 class Hardened:
-    """The application, with these headers where its answers have no others of the same names.
+    """The application, with the default headers where its answers have no others of the same names.
 
     Outside of Flask, where they are a list that costs little to extend.
     """

@@ -65,7 +65,7 @@ def provision() -> None:
 @main.command("rebuild-postings")
 @click.option("--user", "user_id", help="Only the images of this user.")
 def rebuild_postings_command(user_id: str | None) -> None:
-    """Write the tags and words by which images are found again, from their rows.
+    """Write the tags, words and digests by which images are found again, from their rows.
 
     Safe while the service runs. Interrupted, it goes on where it stopped when it is called again.
     """

@@ -5,6 +5,7 @@ Whatever is interrupted in between is never listed or downloaded, and is known b
 reasons are in docs/adr/0002-order-of-writes.md.
 """
 
+import dataclasses
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -92,6 +93,8 @@ class ImageService:
         pending = self._metadata.add(announced)
         if pending.status is Status.UPLOADED:
             return pending
+        if pending.status is Status.DELETING:  # whoever deletes it may be about to take its object away
+            raise BackendUnavailable("dynamodb")
         # An earlier attempt may have been made with another STRIP_METADATA.
         uploaded = pending._replace(status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
         self._storage.put(pending, spool)
@@ -145,6 +148,7 @@ class ImageService:
         if cursor is not None:
             sort_value, last_id = self._cursors.verify(cursor, scope=scope)
             after = (sort_value, last_id)
+        wanted = dataclasses.replace(wanted, as_of=self._clock())
         found, cost = self._metadata.find(
             user_id, wanted, limit=limit, after=after, max_candidates=self._settings.max_list_candidates
         )

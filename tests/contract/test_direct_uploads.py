@@ -56,6 +56,12 @@ def metadata(api: httpx.Client, issued: Json) -> Json:
     return image
 
 
+def found_by(api: httpx.Client, **wanted: str) -> list[str]:
+    response = api.get(IMAGES, params=wanted)
+    assert response.status_code == 200, response.text
+    return [image["image_id"] for image in response.json()["images"]]
+
+
 def complete(api: httpx.Client, issued: Json) -> httpx.Response:
     return api.post(f"{UPLOADS}/{issued['image']['image_id']}/complete")
 
@@ -128,10 +134,14 @@ def test_an_image_sent_to_the_bucket_is_finished_by_its_event_alone(
     assert (pending["status"], pending["file_size"], pending["version"]) == ("PENDING_UPLOAD", len(data), 1)
     assert [pending[name] for name in ("sha256", "width", "height", "download_url", "url_expires_at")] == [None] * 5
     assert metadata(api, issued) == pending
+    assert found_by(api, sha256=digest) == []
+    assert found_by(api, sha256=digest, status="PENDING_UPLOAD") == [pending["image_id"]] * with_sha256
     assert send(issued["upload"], data).is_success
     eventually(lambda: metadata(api, issued)["status"] == "UPLOADED")
     image = metadata(api, issued)
     assert (image["sha256"], image["width"], image["height"]) == (digest, 8, 8)
+    assert found_by(api, sha256=digest) == [pending["image_id"]]
+    assert found_by(api, sha256=digest, status="PENDING_UPLOAD") == []
     assert (image["title"], image["tags"], image["filename"]) == ("Beach", ["sea"], "Zürich.png")
     assert [found["image_id"] for found in api.get(IMAGES).json()["images"]] == [image["image_id"]]
     assert api.get(f"{IMAGES}/{image['image_id']}").content == data
@@ -260,6 +270,16 @@ def test_the_type_is_what_the_bytes_are(api: httpx.Client, kind: str) -> None:
     assert image["content_type"] == FORMATS[kind]
     assert httpx.get(image["download_url"], trust_env=False).headers["Content-Type"] == FORMATS[kind]
     assert api.get(f"{IMAGES}/{image['image_id']}").headers["Content-Type"] == FORMATS[kind]
+
+
+def test_what_is_too_large_for_a_request_is_too_large_for_json(api: httpx.Client) -> None:
+    """Which would be made in memory, several times as large."""
+    data = picture_of_bytes(api.get("/api/v1/limits").json()["max_upload_bytes"] + 1)
+    issued = announce(api, data)
+    assert send(issued["upload"], data).status_code == 200
+    image = f"{IMAGES}/{complete(api, issued).json()['image_id']}"
+    assert_problem(api.get(image, params={"encoding": "base64"}), 413, "image_too_large")
+    assert api.get(image).content == data
 
 
 @pytest.mark.parametrize("by_event", [True, False])

@@ -3,9 +3,10 @@ from datetime import timedelta
 import pytest
 
 from app.errors import ImageNotFound
-from app.models import Image, ImageFilter, Status
+from app.models import MAX_IMAGE_WORDS, Image, ImageFilter, Status
 from app.services import Services
 from app.services.aws import AWSClientFactory
+from app.services.dynamodb import MAX_ACTIONS
 from app.services.metadata import RowChanged
 from app.services.rebuild import rebuild_postings
 from app.services.tables import posting_key, postings_of, row_key
@@ -59,6 +60,15 @@ def test_of_two_removers_one_is_told_that_it_removed(services: Services) -> None
     services.metadata.add(IMAGE)
     assert services.metadata.remove(IMAGE) is True
     assert services.metadata.remove(IMAGE) is False
+
+
+def test_a_remover_that_comes_late_leaves_what_has_become_of_the_row(services: Services) -> None:
+    services.metadata.add(IMAGE)
+    services.metadata.replace(IMAGE, deleting := IMAGE._replace(status=Status.DELETING))
+    assert services.metadata.remove(deleting)
+    services.metadata.add(IMAGE)
+    assert not services.metadata.remove(deleting)
+    assert services.metadata.get(IMAGE.image_id) == IMAGE
 
 
 def listed(services: Services, wanted: ImageFilter, limit: int = 100) -> list[str]:
@@ -119,6 +129,23 @@ def test_postings_follow_the_row(services: Services, factory: AWSClientFactory, 
     services.metadata.replace(IMAGE, edited)
     assert posting_rows(factory, own_settings) == keys(edited)
     services.metadata.replace(edited, edited._replace(status=Status.DELETING))
+    assert posting_rows(factory, own_settings) == set()
+
+
+def test_as_many_postings_as_an_image_can_have_go_with_its_row(
+    services: Services, factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    most_tags = Settings.model_json_schema()["properties"]["max_tags"]["maximum"]
+    tags = tuple(f"tag{number}" for number in range(most_tags))
+    words = " ".join(f"word{number}" for number in range(MAX_IMAGE_WORDS))
+    full = IMAGE._replace(tags=tags, description=words)
+    pending = full._replace(status=Status.PENDING_UPLOAD)
+    services.metadata.add(pending)
+    services.metadata.replace(pending, full)
+    assert posting_rows(factory, own_settings) == keys(full)
+    assert len(keys(full)) == len(tags) + MAX_IMAGE_WORDS + 1
+    assert len(keys(full)) + 2 <= MAX_ACTIONS, "with the row and the user's counter"
+    services.metadata.replace(full, full._replace(status=Status.DELETING))
     assert posting_rows(factory, own_settings) == set()
 
 

@@ -23,6 +23,7 @@ _FILTERS = (
     click.option("--filename", help="A part of the filename."),
     click.option("--location", help="A part of the location."),
     click.option("--q", help="Words that all occur, anywhere."),
+    click.option("--sha256", metavar="HEX", help="With exactly the bytes of this SHA-256."),
     click.option("--type", "content_type", help="Such as image/png."),
     click.option("--after", "created_after", metavar="TIME", help="Created at or after this time or date."),
     click.option("--before", "created_before", metavar="TIME", help="Created before this time or date."),
