@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, get_args
 
-from app.setting_types import LOCAL_STAGE, PRODUCTION_STAGE, SecretAlgorithm
+from app.setting_types import LOCAL_STAGE, SecretAlgorithm
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -23,9 +23,9 @@ def require_consistent(settings: "Settings") -> None:
         raise ValueError("SECRET_KEY is needed unless STAGE=local")
     if settings.auth_mode == "jwt":
         _require_jwt(settings)
-    elif settings.stage == PRODUCTION_STAGE and not settings.trusted_proxy:
+    elif settings.is_production and not settings.trusted_proxy:
         raise ValueError(
-            "AUTH_MODE=header believes any X-User-ID: with STAGE=production say TRUSTED_PROXY=true "
+            f"AUTH_MODE=header believes any X-User-ID: with STAGE={settings.stage} set TRUSTED_PROXY=true "
             "if a gateway sets the header, or use AUTH_MODE=jwt"
         )
 

@@ -17,7 +17,7 @@ from app.models import ImageLimits, StripMetadata
 from app.setting_rules import require_consistent
 from app.setting_types import (
     LOCAL_STAGE,
-    PRODUCTION_STAGE,
+    PRODUCTION_STAGES,
     Count,
     Port,
     Preset,
@@ -48,7 +48,7 @@ class Settings(BaseModel):
         str,
         Field(
             pattern=r"^[a-z][a-z0-9-]{0,31}$",
-            description="local, or the name of a deployment such as production",
+            description="local, or the name of a deployment; with prod or production nothing is created, and who calls must be certain",
         ),
     ] = LOCAL_STAGE
     host: Annotated[str, Field(description="address to listen on; 0.0.0.0 inside a container")] = "127.0.0.1"
@@ -101,7 +101,7 @@ class Settings(BaseModel):
     trusted_proxy: Annotated[
         bool,
         Field(
-            description="true: a gateway sets X-User-ID (else STAGE=production refuses AUTH_MODE=header) "
+            description="true: a gateway sets X-User-ID (else production refuses AUTH_MODE=header) "
             "and adds the client's address to X-Forwarded-For"
         ),
     ] = False
@@ -191,7 +191,7 @@ class Settings(BaseModel):
     ] = None
     metadata_records: Annotated[
         bool | None,
-        Field(description="keep a copy of each row in the bucket; empty: yes, unless STAGE=production"),
+        Field(description="keep a copy of each row in the bucket; empty: yes, unless in production"),
     ] = None
 
     emulator_port: Annotated[Port, Field(description="port of the embedded emulator")] = 4566
@@ -292,6 +292,11 @@ class Settings(BaseModel):
         return own if self.bucket_cors_origins is None else self.bucket_cors_origins
 
     @property
+    def is_production(self) -> bool:
+        """Whether real users are served: nothing is created, and who is calling must be certain."""
+        return self.stage in PRODUCTION_STAGES
+
+    @property
     def uses_emulator(self) -> bool:
         """Whether the embedded emulator stands in for AWS."""
         return self.stage == LOCAL_STAGE and self.aws_endpoint_url is None
@@ -355,7 +360,7 @@ class Settings(BaseModel):
 
     @property
     def keeps_records(self) -> bool:
-        return self.stage != PRODUCTION_STAGE if self.metadata_records is None else self.metadata_records
+        return not self.is_production if self.metadata_records is None else self.metadata_records
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -33,7 +33,6 @@ from app.services import build_services
 from app.services.audit import Orders
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
-from app.setting_types import PRODUCTION_STAGE
 from app.settings import Settings
 
 _START_SECONDS = 30
@@ -294,7 +293,7 @@ def _wait_until_answers(url: str, child: _Child) -> None:
 
 def _prepare_stores(settings: Settings) -> None:
     """Make bucket, table and queue exist; in production they are the deployment's, and only looked at."""
-    if settings.stage != PRODUCTION_STAGE:
+    if not settings.is_production:
         provision_stores(settings)
     elif failing := build_services(settings).readiness.failing_stores():
         raise StartError(f"Not ready: {', '.join(failing)}. The log above says why.")
@@ -320,8 +319,8 @@ def _recover(settings: Settings) -> None:
 
 def provision_stores(settings: Settings) -> None:
     """Make bucket, table and queue exist, saying so. Raises StartError, and always in production."""
-    if settings.stage == PRODUCTION_STAGE:
-        raise StartError("STAGE: in production the stores are made by the deployment, not from here.")
+    if settings.is_production:
+        raise StartError("STAGE: in production the deployment makes the stores; the service does not.")
     try:
         # The emulator waits some seconds, when it is stopped, for whoever is still connected.
         with closing(AWSClientFactory(settings)) as factory:

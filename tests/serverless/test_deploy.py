@@ -195,16 +195,21 @@ def test_names_and_parameters_that_will_not_do_are_refused_before_anything_is_ma
         (("--stage", "local"), "startup.sh"),
         (("--stage", "Dev"), "not 'Dev'"),
         (("--stage", "a" * 30), "too long for the name of a bucket"),
-        (("--stage", "production"), "Stage=production needs AuthMode=jwt"),
+        (("--stage", "production"), "AuthMode=header believes any X-User-ID"),
+        (("--set", "PlainHttp=false"), "AuthMode=header believes any X-User-ID"),  # as on AWS
         (("--set", "AuthMode=jwt"), "AuthMode=jwt needs JwtIssuer"),
     ):
         assert reason in emulator.deploy("--dry-run", *options, succeeds=False)
 
 
-def test_production_without_users_is_refused_before_a_bucket_is_made(emulator: Emulator) -> None:
-    assert "needs AuthMode=jwt" in emulator.deploy("--stage", "production", succeeds=False)
+def test_an_api_that_would_believe_anybody_is_refused_before_a_bucket_is_made(emulator: Emulator) -> None:
+    as_on_aws = ("--stack-name", "open-to-all", "--set", "PlainHttp=false")
+    refused = emulator.deploy(*as_on_aws, succeeds=False)
+    assert "Set AuthMode=jwt" in refused
+    assert "or TrustedProxy=true" in refused
     with closing(boto3.client("s3", **emulator.access)) as s3:
-        assert not [bucket for bucket in s3.list_buckets()["Buckets"] if "production" in bucket["Name"]]
+        assert not [bucket for bucket in s3.list_buckets()["Buckets"] if "open-to-all" in bucket["Name"]]
+    assert "none was made" in emulator.deploy("--dry-run", *as_on_aws, "--set", "TrustedProxy=true")
 
 
 @pytest.mark.parametrize(
