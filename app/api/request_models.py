@@ -243,7 +243,7 @@ class ThumbnailQuery(Request):
                     crop=Crop(self.crop or Crop.CENTER),
                 )
         elif twice:
-            raise InvalidRequest(errors=[FieldError(name, "goes without a preset") for name in sorted(twice)])
+            raise InvalidRequest(errors=[FieldError(name, "cannot be combined with a preset") for name in sorted(twice)])
         else:
             spec = settings.presets[self.preset]
         chosen = None if self.format == "auto" else VariantFormat(self.format)
