@@ -79,7 +79,7 @@ class NotOwner(ServiceError):
 
 class InvalidLink(ServiceError):
     code = "invalid_link"
-    default_detail = "The link was altered, or was not made by this service. Use the one in the image's current metadata."
+    default_detail = "The link was altered, or is not from this service. Use the one in the image's current metadata."
 
 
 class ImageNotFound(ServiceError):

@@ -14,9 +14,7 @@ class Unavailable(ClientError):
 class NotThisService(Unavailable):
     """Something answers, but not as this service does: another program, another version, or an attacker."""
 
-    def __init__(
-        self, detail: str = "What answers there is no Image Storage Service, or another version of it."
-    ) -> None:
+    def __init__(self, detail: str = "The server is not an Image Storage Service, or another version of it.") -> None:
         super().__init__(detail)
 
 
@@ -67,7 +65,7 @@ class Conflict(Refused):
 
 
 class Changed(Refused):
-    """The image was changed meanwhile: read it again, then decide."""
+    """The image has changed in the meantime: read it again, then decide."""
 
 
 class UploadExpired(Refused):

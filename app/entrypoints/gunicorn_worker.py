@@ -262,7 +262,7 @@ def _problem(status: HTTPStatus) -> bytes:
             "type": f"urn:image-storage:problem:{code}",
             "title": status.phrase,
             "status": status.value,
-            "detail": "The request is not valid HTTP, or larger than this server reads.",
+            "detail": "The request is not valid HTTP, or larger than this server accepts.",
             "code": code,
             "request_id": request_id,
         }

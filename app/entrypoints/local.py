@@ -70,7 +70,7 @@ class _Child:
             if self.process.wait(_STOP_SECONDS) >= 0:  # below: a signal ended it
                 self.stopped_cleanly()
         except subprocess.TimeoutExpired:
-            click.echo(f"The {self.name} does not stop; ending it.", err=True)
+            click.echo(f"The {self.name} does not stop; killing it.", err=True)
             self.process.kill()
             self.process.wait()
 
@@ -135,7 +135,7 @@ def run_local(settings: Settings) -> None:
             click.echo("\nStopping, which takes a few seconds ...")
         finally:
             signals.ignore()
-    click.echo("Stopped. What was stored is kept." if settings.uses_emulator else "Stopped.")
+    click.echo("Stopped. The data is kept." if settings.uses_emulator else "Stopped.")
 
 
 def server_command(settings: Settings, *, windows: bool) -> list[str]:
@@ -161,12 +161,12 @@ def _locked_data(settings: Settings) -> IO[bytes]:
         lock = locked(
             home / "lock",
             seconds=_LOCK_SECONDS,
-            say=lambda: click.echo(f"Waiting for another that is at work in {settings.data_dir} ..."),
+            say=lambda: click.echo(f"Waiting for another process that uses {settings.data_dir} ..."),
         )
     except OSError as error:
         raise StartError(f"DATA_DIR: cannot write to {home} ({error.strerror}).") from error
     if lock is None:
-        raise StartError(f"DATA_DIR: another is at work in {settings.data_dir}. Stop it, or set another DATA_DIR.")
+        raise StartError(f"DATA_DIR: another process uses {settings.data_dir}. Stop it, or set another DATA_DIR.")
     return lock
 
 
@@ -308,12 +308,12 @@ def _recover(settings: Settings) -> None:
     damaged = _emulator_home(settings) / "damaged"
     if not damaged.exists():
         return
-    click.echo("The last stop was not clean. Putting the tables right from what is in the bucket ...")
+    click.echo("The last stop was not clean. Restoring the tables from the bucket ...")
     orders = Orders(repair=True, rebuild=True, grace=timedelta())
     try:
         audit(settings, orders, only_left=True)
     except BackendUnavailable as error:
-        raise StartError(f"The tables could not be put right: {error.store} does not answer.") from error
+        raise StartError(f"The tables could not be restored: {error.store} does not answer.") from error
     damaged.unlink()
 
 

@@ -13,7 +13,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def anchors(document: Path) -> set[str]:
-    """The fragments under which GitHub shows a document's headings: small letters, no punctuation, hyphens for spaces."""
+    """GitHub's fragments for a document's headings: in lower case, without punctuation, hyphens for spaces."""
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(document.read_text())
     }

@@ -39,7 +39,7 @@ def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(emulator: Emulator
     other = ("--stack-name", "never-made")
     assert "Add AWS::S3::Bucket Bucket" in emulator.deploy("--dry-run", *other)
     assert "no stack" in emulator.deploy("--code-only", *other, succeeds=False)
-    assert "leave out one of it" in emulator.deploy("--code-only", "--set", "LogLevel=DEBUG", succeeds=False)
+    assert "cannot be combined with --set" in emulator.deploy("--code-only", "--set", "LogLevel=DEBUG", succeeds=False)
 
 
 def test_deploying_the_same_again_changes_nothing(emulator: Emulator, deployed: str) -> None:
@@ -156,7 +156,7 @@ def test_a_first_deployment_that_fails_half_way_is_taken_up_again(emulator: Emul
     failed = emulator.deploy(*other, succeeds=False, directory=tmp_path)
     assert "half-made is ROLLBACK_COMPLETE. SweepFunction (AWS::Lambda::Function): " in failed
     resumed = emulator.deploy(*other)
-    assert "deleting it to begin again" in resumed
+    assert "deleting it to start over" in resumed
     assert address_in(resumed)
     removed = emulator.app("teardown", *other)
     assert "removed table half-made-images" in removed  # it holds nothing

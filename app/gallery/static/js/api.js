@@ -21,7 +21,7 @@ export class Problem extends Error {
 }
 
 export const unreachable = () =>
-  new Problem({ status: 0, code: "unreachable", detail: "The service could not be reached. Is there a connection?" });
+  new Problem({ status: 0, code: "unreachable", detail: "The service could not be reached. Are you online?" });
 
 /** The failure that an answer tells (RFC 9457), whatever stands in front of the service. */
 export function problemOf(status, text) {

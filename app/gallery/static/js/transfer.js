@@ -35,7 +35,7 @@ const tooLargeForApi = (limits) =>
     status: 413,
     code: "image_too_large",
     detail:
-      "The storage takes no uploads from this page, and through the service " +
+      "The storage accepts no uploads from this page, and through the service " +
       `at most ${asBytes(limits.max_upload_bytes)} can go.`,
   });
 
