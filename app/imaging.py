@@ -8,8 +8,8 @@ file is walked first (app/formats).
 
 import base64
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -38,7 +38,7 @@ from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
 from app.structure import MAX_DECODE_SECONDS, Shape, Structure, decode_bytes, require_within, shape_of, structure_of
 from app.variant_specs import Rendition, VariantSpec
-from app.variants import Original, rendering_bytes, stills_of
+from app.variants import Admission, Original, rendering_bytes, stills_of
 
 _UPRIGHT = 1
 _EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
@@ -68,10 +68,6 @@ class ImageFacts:
     def stored(self) -> dict[str, Any]:
         """What a row keeps of it, member by member; of the orientation, what it did to width and height."""
         return {name: value for name, value in asdict(self).items() if name != "orientation"}
-
-
-Admission = Callable[[int], AbstractContextManager[object]]
-"""Waits until so many bytes of memory may be used, and gives them back at its end."""
 
 
 def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcontext) -> ImageFacts:

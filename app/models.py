@@ -205,11 +205,14 @@ class ImageFilter:
     tag_match: TagMatch = TagMatch.ANY
     words: tuple[str, ...] = ()
     descending: bool = True
+    as_of: datetime | None = None
+    """Uploads straight to the bucket whose time was over by then are not listed, though their rows may be there."""
 
     def accepts(self, image: Image) -> bool:
         """Whether the image passes. This decides, whichever index the image was found by."""
         return (
             image.status is self.status
+            and (self.as_of is None or not image.has_expired(self.as_of))
             and (self.content_type is None or image.content_type == self.content_type)
             and (self.created_after is None or image.created_at >= self.created_after)
             and (self.created_before is None or image.created_at < self.created_before)
@@ -267,6 +270,10 @@ class DeleteOutcome(StrEnum):
     NOT_FOUND = "not_found"
     NOT_OWNER = "not_owner"
     FAILED = "failed"
+
+
+MAX_TAG_LENGTH = 255
+"""In characters, however it is set: the 1,020 bytes that they can take are what fits into a sort key of DynamoDB."""
 
 
 def normalised_tag(tag: str) -> str:

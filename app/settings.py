@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.models import ImageLimits, StripMetadata
+from app.models import MAX_TAG_LENGTH, ImageLimits, StripMetadata
 from app.setting_rules import require_consistent
 from app.setting_types import (
     LOCAL_STAGE,
@@ -238,7 +238,7 @@ class Settings(BaseModel):
     max_description_length: Annotated[Count, Field(le=20_000, description="most characters of a description")] = 2000
     max_location_length: Annotated[Count, Field(le=2000, description="most characters of a location")] = 200
     max_filename_length: Annotated[Count, Field(le=255, description="most characters of a filename")] = 255
-    max_tag_length: Annotated[Count, Field(le=255, description="most characters of a tag")] = 50
+    max_tag_length: Annotated[Count, Field(le=MAX_TAG_LENGTH, description="most characters of a tag")] = 50
     max_tags: Annotated[Count, Field(le=50, description="tags of one image")] = 20
     default_list_limit: Annotated[Count, Field(description="images on a page unless the client says otherwise")] = 10
     max_list_limit: Annotated[Count, Field(le=1000, description="most images on a page")] = 100

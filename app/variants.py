@@ -6,6 +6,7 @@ JPEG would be filled up with gray.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import pyvips
@@ -23,13 +24,20 @@ from app.decoding.libvips import (
 )
 from app.errors import InvalidImage
 from app.formats import Bytes
+from app.models import ImageLimits
+from app.structure import decode_bytes, shape_of, structure_of
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 
 MAX_ANIMATION_FRAMES = 200
 MAX_ANIMATION_PIXELS = 8_000_000
 """Of an animated variant, summed over its frames. One beyond either limit shows its first frame."""
 
-_BYTES_A_PIXEL = 16  # of the largest: the picture twice, and what its encoder holds
+Admission = Callable[[int], AbstractContextManager[object]]
+"""Waits until so many bytes of memory may be used, and gives them back at its end."""
+
+# What was accepted is shown, whatever the limits are by now.
+_NO_LIMITS = ImageLimits(**dict.fromkeys(ImageLimits.__annotations__, 1 << 40))
+_BYTES_A_PIXEL = 28  # of the largest: the picture twice, and what its encoder holds; measured, AVIF most of all
 _WHITE = [255, 255, 255]
 _PLAIN = ("srgb", "b-w")
 # What is sRGB already is most of what comes with a profile, and converting it costs more than all the rest.
@@ -38,24 +46,29 @@ _SRGB_NAMES = tuple("sRGB IEC61966-2.1".encode(coding) for coding in ("ascii", "
 _AVIF_QUALITY = {50: 45, 65: 55, 80: 65, 90: 80}
 
 
-def render(data: Bytes, renditions: Sequence[Rendition]) -> list[bytes]:
+def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission = nullcontext) -> list[bytes]:
     """The variants, in the order asked for, as files. All stills come from one decode.
 
     Pictures are turned upright, converted to sRGB through the profile in the file, and on white
-    where the format has no transparency. Raises InvalidImage where the image does not decode.
+    where the format has no transparency. All of it waits for `admission` of the memory that it takes.
+    Raises InvalidImage where the image does not decode, or what `admission` raises.
     """
     configure_libvips()
     content_type = sniffed_type(data)
+    structure = structure_of(data, content_type, _NO_LIMITS)
     try:
         image = open_image(data, content_type, fail_on="none")
         original = Original.of(image)
         moving = [it for it in renditions if original.may_move(it)]
-        made = {it: _encoded(_moving(data, original, it), it) for it in moving}
-        if stills := [it for it in renditions if it not in made]:
-            size = original.stored_size(stills)
-            options = shrinking(content_type, image.width, image.height // original.frames, size)
-            still = open_image(data, content_type, fail_on="none", **options)
-            made |= stills_of(scaled(still, size).copy_memory(), original, stills)
+        stills = [it for it in renditions if it not in moving]
+        needed = decode_bytes(shape_of(image, content_type, structure), structure, len(data))
+        with admission(needed + max(rendering_bytes(moving, original.frames), rendering_bytes(stills))):
+            made = {it: _encoded(_moving(data, original, it), it) for it in moving}
+            if stills:
+                size = original.stored_size(stills)
+                options = shrinking(content_type, image.width, image.height // original.frames, size)
+                still = open_image(data, content_type, fail_on="none", **options)
+                made |= stills_of(scaled(still, size).copy_memory(), original, stills)
     except pyvips.Error as error:
         raise InvalidImage from error
     return [made[rendition] for rendition in renditions]
@@ -105,9 +118,9 @@ class Original:
         )
 
 
-def rendering_bytes(renditions: Iterable[Rendition]) -> int:
-    """The memory that `stills_of` takes beside the decoder."""
-    return max((_BYTES_A_PIXEL * it.width * it.height for it in renditions), default=0)
+def rendering_bytes(renditions: Iterable[Rendition], frames: int = 1) -> int:
+    """The memory that making variants of so many frames takes beside the decoder."""
+    return frames * max((_BYTES_A_PIXEL * it.width * it.height for it in renditions), default=0)
 
 
 def stills_of(picture: pyvips.Image, original: Original, renditions: Iterable[Rendition]) -> dict[Rendition, bytes]:

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from app.api.parsing import split_tags
-from app.models import cleaned_filename, normalised_tag, search_words
+from app.models import MAX_TAG_LENGTH, cleaned_filename, normalised_tag, search_words
 from app.times import parsed_timestamp
 
 MAX_WANTED_TAGS = 20
@@ -114,7 +114,9 @@ def with_words(text: str) -> str:
 
 
 WantedText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WANTED_TEXT)]
-WantedTag = Annotated[WantedText, BeforeValidator(tag_cleaner(MAX_WANTED_TEXT))]
+WantedTag = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH), BeforeValidator(tag_cleaner(MAX_TAG_LENGTH))
+]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),

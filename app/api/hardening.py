@@ -5,19 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Request, Response
 
+from app.problem_details import DEFAULT_HEADERS
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A view may say otherwise of its own answer; what is here is for all that say nothing.
-_DEFAULTS = {
-    "Cache-Control": "private, no-store",  # RFC 9111 section 4.2.2: even a 404 may be cached where nothing is said
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 _ASKED = (
     "Authorization, Content-Digest, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, "
     "If-Range, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
@@ -30,7 +22,7 @@ _PREFLIGHT_SECONDS = "600"
 
 
 class Hardened:
-    """The application, with these headers where its answers have no others of the same names.
+    """The application, with the default headers where its answers have no others of the same names.
 
     Outside of Flask, where they are a list that costs little to extend.
     """
@@ -41,7 +33,7 @@ class Hardened:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             said = {name.lower() for name, _ in headers}
-            missing = [header for header in _DEFAULTS.items() if header[0].lower() not in said]
+            missing = [header for header in DEFAULT_HEADERS.items() if header[0].lower() not in said]
             return start_response(status, headers + missing, *error)
 
         return self._application(environ, start)

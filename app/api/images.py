@@ -147,7 +147,8 @@ def download(image_id: str) -> Response:
         return _redirect_to_bucket(image, attachment=query.download)
     limit = scope.settings.max_response_bytes
     if query.encoding == "base64":
-        if limit is not None and image.file_size > limit:  # who wants JSON is not served by a redirect to bytes
+        # JSON is made in memory, and who wants it is not served by a redirect to bytes.
+        if image.file_size > min(limit or scope.settings.max_body_bytes, scope.settings.max_body_bytes):
             raise errors.ImageTooLarge("The image is too large for a JSON answer. Repeat the request without encoding.")
         data = b"".join(scope.services.images.open(image))
         return json_response(

@@ -16,9 +16,10 @@ from app import __version__, errors
 from app.api.context import EXTENSION, Context
 from app.api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from app.api.operations import Answer, Operation, operation_of
-from app.api.problems import INTERNAL_ERROR, KINDS, MEDIA_TYPE, Kind
+from app.api.problems import INTERNAL_ERROR, KINDS, Kind
 from app.api.response_models import Problem
 from app.models import ContentType
+from app.problem_details import MEDIA_TYPE
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]

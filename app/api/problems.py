@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -12,10 +11,10 @@ from app import errors
 from app.api.context import context
 from app.api.rates import client_address
 from app.logs import audit_trail
+from app.problem_details import MEDIA_TYPE, problem_details
 
 log = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
 
@@ -124,14 +123,5 @@ def _unexpected_error(error: Exception) -> Response:
 
 
 def _problem(kind: Kind, detail: str, fields: tuple[errors.FieldError, ...] = ()) -> Response:
-    body: dict[str, object] = {
-        "type": f"urn:image-storage:problem:{kind.code}",
-        "title": HTTPStatus(kind.status).phrase,
-        "status": kind.status,
-        "detail": detail,
-        "code": kind.code,
-        "request_id": g.request_id,
-    }
-    if fields:
-        body["errors"] = [{"field": item.field, "message": item.message} for item in fields]
-    return Response(orjson.dumps(body), kind.status, mimetype=MEDIA_TYPE)
+    body = problem_details(kind.status, kind.code, detail, request_id=g.request_id, fields=fields)
+    return Response(body, kind.status, mimetype=MEDIA_TYPE)

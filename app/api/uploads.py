@@ -39,6 +39,7 @@ _ONE_UPLOAD = (errors.NotOwner, errors.ImageNotFound, errors.UploadNotPending)
             errors.LengthRequired,
             errors.ImageTooLarge,
             errors.UnsupportedImageType,
+            errors.UploadNotPending,
         ),
     )
 )

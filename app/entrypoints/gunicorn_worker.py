@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import logging
 import re
 import selectors
@@ -21,6 +20,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
 from app.entrypoints.patience import PatientSocket
+from app.problem_details import DEFAULT_HEADERS, MEDIA_TYPE, problem_details
 
 log = logging.getLogger(__name__)
 
@@ -257,24 +257,14 @@ class _Refusal:
 def _problem(status: HTTPStatus) -> bytes:
     code = "invalid_request" if status < 500 else "internal_error"
     request_id = uuid.uuid4().hex
-    body = json.dumps(
-        {
-            "type": f"urn:image-storage:problem:{code}",
-            "title": status.phrase,
-            "status": status.value,
-            "detail": "The request is not valid HTTP, or larger than this server accepts.",
-            "code": code,
-            "request_id": request_id,
-        }
-    )
-    return (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        "Content-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        f"X-Request-ID: {request_id}\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
-        "Cache-Control: private, no-store\r\n"
-        "Connection: close\r\n\r\n"
-        f"{body}"
-    ).encode()
+    detail = "The request is not valid HTTP, or larger than this server accepts."
+    body = problem_details(status, code, detail, request_id=request_id)
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "X-Request-ID": request_id,
+        **DEFAULT_HEADERS,
+        "Connection": "close",
+    }
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -11,16 +11,14 @@ import binascii
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import orjson
-
 from app import logs
 from app.entrypoints.environment import settings_from_environment
 from app.errors import BackendUnavailable
+from app.problem_details import DEFAULT_HEADERS, MEDIA_TYPE, problem_details
 from app.services import Services, build_services
 from app.settings import Settings
 
@@ -151,20 +149,12 @@ def _under_its_stage(app: "WSGIApplication") -> "WSGIApplication":
 
 
 def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> Event:
-    """A failure before or behind the application, as it would tell it (app/api/problems.py)."""
+    """A failure before or behind the application, as it would tell it."""
     request_id = uuid4().hex
-    problem = {
-        "type": f"urn:image-storage:problem:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id,
-    }
     return {
         "statusCode": status,
-        "headers": {"Content-Type": "application/problem+json", "X-Request-ID": request_id, **headers},
-        "body": orjson.dumps(problem).decode(),
+        "headers": {"Content-Type": MEDIA_TYPE, "X-Request-ID": request_id, **DEFAULT_HEADERS, **headers},
+        "body": problem_details(status, code, detail, request_id=request_id).decode(),
         "isBase64Encoded": False,
     }
 

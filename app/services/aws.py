@@ -21,6 +21,7 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
     MetadataRetrievalError,
+    NoCredentialsError,
     ResponseStreamingError,
 )
 from botocore.httpsession import get_cert_path
@@ -117,13 +118,13 @@ class AWSClientFactory:
     def credentials(self) -> "ReadOnlyCredentials":
         """The credentials of this moment, refreshed by boto3 where they expire.
 
-        Raises RuntimeError where there are none at all.
+        Raises NoCredentialsError, as boto3 does, where there are none at all.
         """
         if self._credentials is None:
             with self._lock:
                 self._credentials = self._boto3_session().get_credentials()
             if self._credentials is None:
-                raise RuntimeError("no AWS credentials: set AWS_ACCESS_KEY_ID or give the process a role")
+                raise NoCredentialsError
         frozen: ReadOnlyCredentials = self._credentials.get_frozen_credentials()
         return frozen
 

@@ -94,6 +94,8 @@ class ImageService:
         pending = self._metadata.add(announced)
         if pending.status is Status.UPLOADED:
             return pending
+        if pending.status is Status.DELETING:  # whoever deletes it may be about to take its object away
+            raise BackendUnavailable("dynamodb")
         # An earlier attempt may have been made with another STRIP_METADATA.
         uploaded = dataclasses.replace(pending, status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
         self._storage.put(pending, spool)
@@ -147,6 +149,7 @@ class ImageService:
         if cursor is not None:
             sort_value, last_id = self._cursors.verify(cursor, scope=scope)
             after = (sort_value, last_id)
+        wanted = dataclasses.replace(wanted, as_of=self._clock())
         found, cost = self._metadata.find(
             user_id, wanted, limit=limit, after=after, max_candidates=self._settings.max_list_candidates
         )

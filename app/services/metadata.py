@@ -36,8 +36,6 @@ from app.services.usage import UsageCounters
 from app.settings import Settings
 from app.times import rfc3339
 
-_UNCHANGED = "#version = :old_version AND #status = :old_status"
-
 
 class RowChanged(Exception):
     """The row is no longer the one that a write was derived from; read it again."""
@@ -149,8 +147,8 @@ class ImageMetadataService:
 
     def _update(self, old: Image, new: Image) -> dict[str, Any]:
         before, after = to_item(old), to_item(new)
-        names = {"#version": "version", "#status": "status"}
-        values = {":old_version": before["version"], ":old_status": before["status"]}
+        condition = _unchanged(old)
+        names, values = condition["ExpressionAttributeNames"], condition["ExpressionAttributeValues"]
         sets, removes = [], []
         for number, name in enumerate(sorted(before.keys() | after.keys())):
             if before.get(name) == after.get(name):
@@ -166,25 +164,27 @@ class ImageMetadataService:
             "TableName": self._table,
             "Key": row_key(old.image_id),
             "UpdateExpression": " ".join(clauses),
-            "ConditionExpression": _UNCHANGED,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
+            **condition,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
     def remove(self, image: Image) -> bool:
-        """Take the image's row away. False where it was already gone, so that of many removers one is told True."""
+        """Take the image's row away, so that of many removers one is told True.
+
+        False where it was already gone, or became another: then that stays.
+        """
         row = {
             "TableName": self._table,
             "Key": row_key(image.image_id),
-            "ConditionExpression": "attribute_exists(image_id)",
+            **_unchanged(image),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         with translated("dynamodb"):
             try:
                 self._carry_out("Delete", row, self._usage.changes(image, None))
             except ClientError as error:
-                row_that_failed_the_condition(error)
-                return was_retried(error)  # the try whose answer was lost removed it
+                found = row_that_failed_the_condition(error)
+                return not found and was_retried(error)  # the try whose answer was lost removed it
         return True
 
     def find(
@@ -251,12 +251,7 @@ class ImageMetadataService:
         if image is None:
             check["ConditionExpression"] = "attribute_not_exists(image_id)"
         else:
-            row = to_item(image)
-            check |= {
-                "ConditionExpression": _UNCHANGED,
-                "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
-                "ExpressionAttributeValues": {":old_version": row["version"], ":old_status": row["status"]},
-            }
+            check |= _unchanged(image)
         with translated("dynamodb"):
             try:
                 transact(self._factory, [{"ConditionCheck": check}, *actions])
@@ -302,3 +297,13 @@ class ImageMetadataService:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""
         with translated("dynamodb"):
             self._factory.dynamodb().get_item(TableName=self._table, Key=row_key("ping"))
+
+
+def _unchanged(image: Image) -> dict[str, Any]:
+    """The condition of a write that the row is still this one; each write changes version or status."""
+    row = to_item(image)
+    return {
+        "ConditionExpression": "#version = :old_version AND #status = :old_status",
+        "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
+        "ExpressionAttributeValues": {":old_version": row["version"], ":old_status": row["status"]},
+    }

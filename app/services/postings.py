@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from app.errors import BackendUnavailable
+from app.models import MAX_TAG_LENGTH
 from app.services.aws import AWSClientFactory, back_off, translated
 from app.services.dynamodb import batch_get, item_pages
 from app.services.tables import (
@@ -64,6 +65,8 @@ class PostingsTable:
         The index holds each tag as often as there are images with it; behind each page it is
         leapt to the next tag, so that the cost is that of the tags alone.
         """
+        if len(prefix) > MAX_TAG_LENGTH:
+            return []  # no tag is as long, nor may a key be
         found: list[str] = []
         first = prefix or "\0"
         while len(found) < limit:

@@ -152,4 +152,5 @@ def _is_answered_by_index(wanted: ImageFilter) -> bool:
         created_before=wanted.created_before,
         title=wanted.title,
         descending=wanted.descending,
-    ) or wanted == ImageFilter(title_prefix=wanted.title_prefix, descending=wanted.descending)
+        as_of=wanted.as_of,
+    ) or wanted == ImageFilter(title_prefix=wanted.title_prefix, descending=wanted.descending, as_of=wanted.as_of)

@@ -97,8 +97,8 @@ class DirectUploadService:
     def issue(self, user_id: str, announced: Announcement, *, key: str | None = None) -> tuple[Image, PresignedUpload]:
         """Announce an image, and get the request with which the client uploads it.
 
-        With an idempotency key, once in a day. Raises ImageTooLarge, QuotaExceeded,
-        IdempotencyConflict or RequestInProgress.
+        With an idempotency key, once in a day. Raises ImageTooLarge, QuotaExceeded, IdempotencyConflict,
+        RequestInProgress, or UploadNotPending where the image of an earlier attempt has arrived already.
         """
         limit = self._settings.max_direct_upload_bytes
         if announced.file_size > limit:
@@ -128,6 +128,8 @@ class DirectUploadService:
         traceparent = self._tracing.traceparent() if self._tracing else None
         image = dataclasses.replace(image, expires_at=expires_at, traceparent=traceparent)
         added = self._metadata.add(image)
+        if not added.awaits_object:
+            raise UploadNotPending
         audit_trail.info("upload announced", extra=whose(image) | {"bytes": image.file_size})
         return added
 

@@ -74,8 +74,8 @@ class VariantService:
             wanted = list(close())
             from app import variants  # noqa: PLC0415 - as in Inspector
 
-            with self._budget.admitted(_decode_bytes(image)):
-                made = dict(zip(wanted, variants.render(spool.buffer(), wanted), strict=True))
+            files = variants.render(spool.buffer(), wanted, admission=self._budget.admitted)
+        made = dict(zip(wanted, files, strict=True))
         for rendition, data in made.items():
             made[rendition] = self._kept(image, rendition, data)
         self._require(image)
@@ -108,8 +108,3 @@ class VariantService:
 def variant_etag(image: Image, rendition: Rendition) -> str:
     """The validator of a variant, known before it is made: it is made once, from bytes that never change."""
     return hashlib.sha256(f"{image.sha256} {rendition.name}".encode()).hexdigest()[:32]
-
-
-def _decode_bytes(image: Image) -> int:
-    """What rendering holds at most: one frame at four bytes a pixel, though JPEG and PNG are mostly read by rows."""
-    return 4 * (image.width or 0) * (image.height or 0)

@@ -262,6 +262,16 @@ def test_the_type_is_what_the_bytes_are(api: httpx.Client, kind: str) -> None:
     assert api.get(f"{IMAGES}/{image['image_id']}").headers["Content-Type"] == FORMATS[kind]
 
 
+def test_what_is_too_large_for_a_request_is_too_large_for_json(api: httpx.Client) -> None:
+    """Which would be made in memory, several times as large."""
+    data = picture_of_bytes(api.get("/api/v1/limits").json()["max_upload_bytes"] + 1)
+    issued = announce(api, data)
+    assert send(issued["upload"], data).status_code == 200
+    image = f"{IMAGES}/{complete(api, issued).json()['image_id']}"
+    assert_problem(api.get(image, params={"encoding": "base64"}), 413, "image_too_large")
+    assert api.get(image).content == data
+
+
 @pytest.mark.parametrize("by_event", [True, False])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(

@@ -206,3 +206,12 @@ def test_a_cursor_is_good_for_its_own_filters_only(api: httpx.Client, library: d
 )
 def test_a_term_of_10_kilobytes_is_refused_by_its_name(api: httpx.Client, name: str, field: str) -> None:
     assert_problem(api.get(IMAGES, params={name: "a" * 10_000}), 400, "invalid_request", field)
+
+
+def test_a_tag_is_as_long_as_a_key_may_be_at_most(api: httpx.Client) -> None:
+    """DynamoDB refuses longer keys; LocalStack's does so for those to sort by only."""
+    for length in (255, 256, 700):
+        prefixed = api.get("/api/v1/tags", params={"prefix": "あ" * length})
+        assert (prefixed.status_code, prefixed.json()["tags"]) == (200, [])
+    assert ids(api.get(IMAGES, params={"tags": "あ" * 255})) == []
+    assert_problem(api.get(IMAGES, params={"tags": "あ" * 256}), 400, "invalid_request", "tags.0")

@@ -1,9 +1,11 @@
 """Whatever a client writes, a parser gives something right or refuses it by name."""
 
-import contextlib
+import base64
 import dataclasses
+import hashlib
 import io
 import re
+from contextlib import nullcontext, suppress
 from typing import cast
 
 import pytest
@@ -23,7 +25,7 @@ from app.api.negotiation import accepted_format
 from app.api.parsing import TAGS, parse, query_values
 from app.api.request_models import request_models
 from app.api.tokens import BearerIdentity, OneKey
-from app.errors import InvalidRequest, PreconditionFailed, RangeNotSatisfiable, ServiceError
+from app.errors import ChecksumMismatch, InvalidRequest, PreconditionFailed, RangeNotSatisfiable, ServiceError
 from app.models import Image, cleaned_filename
 from app.services.bucket_urls import content_disposition
 from app.services.images import ImageService
@@ -31,11 +33,13 @@ from app.services.storage import ObjectStream
 from app.services.tables import Term, TermKind, term_key, usage_key
 from app.variant_specs import VariantFormat
 from tests.conftest import test_settings
+from tests.samples import picture
 from tests.unit.test_tables import IMAGE
 
 SETTINGS = test_settings(max_upload_bytes=1000)
 MODELS = request_models(SETTINGS)
 SIZE = 1000
+PNG = picture("PNG", (8, 8))
 FINISHED = dataclasses.replace(IMAGE, file_size=SIZE)
 
 # As WSGI carries header values: a character for each byte (PEP 3333), and no line ends, which servers refuse.
@@ -74,7 +78,7 @@ LIST_PARAMETERS = ("limit", "tags", "created_after", "cursor", "order", "q", "ti
 @given(st.binary(max_size=300) | st.dictionaries(st.sampled_from(LIST_PARAMETERS), texts).map(str).map(str.encode))
 @example(b"limit=1_0&tags=%FF")
 def test_any_query_is_a_filter_or_refused(query: bytes) -> None:
-    with contextlib.suppress(InvalidRequest):
+    with suppress(InvalidRequest):
         wanted = parse(MODELS.list_query, query_values(query, lists=TAGS))
         assert 1 <= wanted.limit <= SETTINGS.max_list_limit
         wanted.filter()
@@ -107,7 +111,7 @@ multipart_parts = one_of_several(
 @given(multipart_parts)
 def test_any_multipart_body_is_an_upload_or_refused(body: str) -> None:
     content_type = f"multipart/form-data; boundary={BOUNDARY}"
-    with contextlib.suppress(ServiceError):
+    with suppress(ServiceError):
         read_upload(posted(body.encode(), content_type=content_type), MODELS, SETTINGS).spool.close()
 
 
@@ -132,19 +136,32 @@ content_types = one_of_several("multipart/form-data", "image/png", "application/
 @given(content_types, st.binary())
 def test_any_content_type_is_one_of_three_or_refused(content_type: str, body: bytes) -> None:
     for read in (lambda it: read_upload(it, MODELS, SETTINGS).spool.close(), read_json):
-        with contextlib.suppress(ServiceError):
+        with suppress(ServiceError):
             read(posted(body, content_type=content_type))
 
 
-@given(st.dictionaries(st.sampled_from(("repr_digest", "content_digest", "x_amz_checksum_sha256")), header_texts))
-def test_any_digest_is_checked_or_refused(digests: dict[str, str]) -> None:
-    with contextlib.suppress(ServiceError):
-        read_upload(posted(b"x", content_type="image/png", **digests), MODELS, SETTINGS).spool.close()
+digest_headers = st.sampled_from(("repr_digest", "content_digest", "x_amz_checksum_sha256"))
+
+
+@given(st.dictionaries(digest_headers, header_texts))
+def test_any_digest_header_is_read_or_refused(digests: dict[str, str]) -> None:
+    with suppress(ServiceError):
+        read_upload(posted(PNG, content_type="image/png", **digests), MODELS, SETTINGS).spool.close()
+
+
+@given(st.dictionaries(digest_headers, st.sampled_from((PNG, PNG[:-1], b"")), min_size=1))
+def test_bytes_are_taken_only_where_all_digests_are_theirs(digested: dict[str, bytes]) -> None:
+    digests = {}
+    for name, data in digested.items():
+        value = base64.b64encode(hashlib.sha256(data).digest()).decode()
+        digests[name] = value if name.startswith("x") else f"sha-256=:{value}:"
+    with nullcontext() if set(digested.values()) == {PNG} else pytest.raises(ChecksumMismatch):
+        read_upload(posted(PNG, content_type="image/png", **digests), MODELS, SETTINGS).spool.close()
 
 
 @given(header_texts | st.from_regex(r"[A-Za-z0-9._@:+=|-]{1,128}", fullmatch=True))
 def test_any_user_id_is_safe_in_keys_or_refused(text: str) -> None:
-    with contextlib.suppress(ServiceError):
+    with suppress(ServiceError):
         user_id = HeaderIdentity().user_of(Headers({"X-User-ID": text}))
         assert user_id == text
         assert re.fullmatch(r"[!-~]{1,128}", user_id)
@@ -236,7 +253,7 @@ def test_any_if_match_names_versions_or_nothing(text: str) -> None:
 
 @given(header_texts)
 def test_any_idempotency_key_is_visible_ascii_or_refused(text: str) -> None:
-    with contextlib.suppress(InvalidRequest):
+    with suppress(InvalidRequest):
         key = idempotency_key(asked(idempotency_key=text))
         assert key is None or re.fullmatch("[!-~]{1,255}", key)
 

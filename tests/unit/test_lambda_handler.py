@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from app.entrypoints.lambda_handler import Handler, make_api, make_s3_events, make_sweep
 from app.errors import BackendUnavailable
+from app.problem_details import DEFAULT_HEADERS
 from app.services import Services, build_services
 from app.services.aws import AWSClientFactory
 from app.services.provision import provision
@@ -216,6 +217,7 @@ def test_an_event_that_is_no_request_is_a_problem_too(event: Any, api: Handler) 
     answer = api(event, None)
     assert answer["statusCode"] == 400
     assert json.loads(answer["body"])["code"] == "invalid_request"
+    assert answer["headers"].items() >= DEFAULT_HEADERS.items()
 
 
 def test_missing_headers_and_body_are_no_failure_of_ours(api: Handler) -> None:

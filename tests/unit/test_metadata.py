@@ -62,6 +62,15 @@ def test_of_two_removers_one_is_told_that_it_removed(services: Services) -> None
     assert services.metadata.remove(IMAGE) is False
 
 
+def test_a_remover_that_comes_late_leaves_what_has_become_of_the_row(services: Services) -> None:
+    services.metadata.add(IMAGE)
+    services.metadata.replace(IMAGE, deleting := dataclasses.replace(IMAGE, status=Status.DELETING))
+    assert services.metadata.remove(deleting)
+    services.metadata.add(IMAGE)
+    assert not services.metadata.remove(deleting)
+    assert services.metadata.get(IMAGE.image_id) == IMAGE
+
+
 def listed(services: Services, wanted: ImageFilter, limit: int = 100) -> list[str]:
     """The ids of all that the filter accepts, `limit` at a time."""
     ids: list[str] = []

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.services.aws import AWSClientFactory
+from app.services.bucket_urls import BucketUrls
 from app.services.presign import ExpectedObject, Presigner
 from tests.conftest import test_settings
+from tests.unit.test_tables import IMAGE
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 SHA256 = bytes(range(32))
@@ -175,6 +177,18 @@ def signature_of(signer: Any, fields: Any) -> str:
     request = SimpleNamespace(context={"timestamp": fields["x-amz-date"]})
     signature: str = signer.signature(fields["policy"], request)
     return signature
+
+
+def test_download_urls_are_the_same_within_a_slot_and_good_for_at_least_half_their_lifetime() -> None:
+    presigner = our_presigner(endpoint=None, region="eu-central-1", token=None)
+    moments = [MOMENT + timedelta(seconds=seconds) for seconds in range(0, 7200, 600)]
+    all_urls = [BucketUrls(presigner, it, lifetime_seconds=3600) for it in moments]
+    assert len({urls.image(IMAGE) for urls in all_urls}) == 4
+    for seen_at, urls in zip(moments, all_urls, strict=True):
+        query = parse_qs(urlsplit(urls.image(IMAGE)).query)
+        expires_at = moment(query["X-Amz-Date"][0]) + timedelta(seconds=int(query["X-Amz-Expires"][0]))
+        assert urls.expires_at == expires_at
+        assert timedelta(seconds=1800) <= expires_at - seen_at <= timedelta(seconds=3600)
 
 
 def test_a_bucket_with_dots_is_named_in_the_path() -> None:

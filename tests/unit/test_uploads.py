@@ -11,8 +11,8 @@ import pytest
 
 from app.errors import BackendUnavailable, ImageNotFound, UploadExpired, UploadNotPending, UploadRejected
 from app.keys import final_key, record_key
-from app.models import Announcement, ContentType, Image, NewImage, Status, UploadMethod
-from app.services import Services
+from app.models import Announcement, ContentType, Image, ImageFilter, NewImage, Status, UploadMethod
+from app.services import Services, build_services
 from app.services.aws import AWSClientFactory
 from app.services.events import ObjectCreated
 from app.services.idempotency import IdempotencyKeys
@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.spool import Spool
 from tests.conftest import TestClock
 from tests.samples import picture, picture_of_bytes
+from tests.unit.test_tables import IMAGE
 
 DATA = picture("PNG")
 METHODS = list(UploadMethod)
@@ -394,3 +395,46 @@ def test_one_upload_that_cannot_be_swept_does_not_stop_the_others(
     )
     clock.now += timedelta(hours=2)
     assert sorted(stage.uploads.sweep()) == sorted(image.image_id for image in images[1:])
+
+
+def test_a_repeated_announcement_of_what_has_arrived_meanwhile_is_a_conflict(
+    own_settings: Settings, factory: AWSClientFactory
+) -> None:
+    """Where the first answer was lost before it was noted, the repetition finds the row as it is now."""
+    stage = Stage(build_services(own_settings, new_id=lambda: IMAGE.image_id), factory, own_settings)
+    image = stage.issue(UploadMethod.PUT)
+    assert stage.issue(UploadMethod.PUT) == image
+    stage.arrive(image)
+    stage.uploads.complete("alice", image.image_id)
+    with pytest.raises(UploadNotPending):
+        stage.issue(UploadMethod.PUT)
+
+
+def test_an_upload_whose_time_is_over_is_not_listed_though_nobody_has_swept_it_yet(
+    stage: Stage, clock: TestClock
+) -> None:
+    wanted = ImageFilter(status=Status.PENDING_UPLOAD)
+    image = stage.issue(UploadMethod.PUT)
+    assert [it.image_id for it in stage.services.images.list("alice", wanted, limit=9).images] == [image.image_id]
+    clock.now += timedelta(days=1)
+    assert stage.services.images.list("alice", wanted, limit=9).images == ()
+    assert stage.row(image)
+
+
+def test_an_upload_is_not_finished_under_the_hands_of_who_deletes_it(
+    own_settings: Settings, factory: AWSClientFactory
+) -> None:
+    stage = Stage(build_services(own_settings, new_id=lambda: IMAGE.image_id), factory, own_settings)
+
+    def upload() -> Image:
+        with Spool(max_bytes=len(DATA)) as spool:
+            spool.write(DATA)
+            return stage.services.images.upload("alice", NewImage(), spool)
+
+    image = upload()
+    assert upload() == image
+    stage.services.metadata.replace(image, dataclasses.replace(image, status=Status.DELETING))
+    with pytest.raises(BackendUnavailable):
+        upload()
+    stage.services.images.delete("alice", image.image_id)
+    assert upload().image_id == image.image_id

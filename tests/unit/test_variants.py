@@ -1,15 +1,18 @@
 """What variants look like, seen through another library than the one that makes them."""
 
 import io
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 from PIL import Image as Pillow
 from PIL import ImageCms
 
 from app import imaging, variants
-from app.errors import InvalidImage, ServiceError
+from app.admission import MemoryBudget
+from app.errors import InvalidImage, Overloaded, ServiceError
 from app.settings import Settings
 from app.variant_specs import Crop, Fit, VariantFormat, VariantSpec
 from app.variants import render
@@ -276,6 +279,34 @@ def test_what_does_not_decode_is_an_invalid_image() -> None:
     wanted = VariantSpec(width=10).rendition(64, 48, VariantFormat.PNG)
     with pytest.raises(InvalidImage):
         render(picture("PNG")[:20], [wanted])
+
+
+def test_rendering_waits_for_the_memory_that_this_file_and_these_variants_take() -> None:
+    """An interlaced PNG is held whole, other PNGs are read by rows; an animation has many frames."""
+    waited: list[int] = []
+
+    def admission(needed_bytes: int) -> AbstractContextManager[None]:
+        waited.append(needed_bytes)
+        return nullcontext()
+
+    def needed(data: bytes, width: int, format: VariantFormat) -> int:
+        render(data, [VariantSpec(width=width).rendition(1000, 800, format)], admission=admission)
+        return waited[-1]
+
+    plain, interlaced = (
+        pyvips.Image.black(1000, 800, bands=4).pngsave_buffer(interlace=interlace) for interlace in (False, True)
+    )
+    assert needed(interlaced, 20, VariantFormat.PNG) - needed(plain, 20, VariantFormat.PNG) >= 1000 * 800 * 4
+    assert needed(plain, 500, VariantFormat.AVIF) - needed(plain, 20, VariantFormat.AVIF) > 500 * 400 * 16
+    moving = picture("GIF", (1000, 800), frames=10)
+    assert needed(moving, 500, VariantFormat.WEBP) > 10 * 500 * 400 * 16
+
+
+def test_nothing_is_decoded_where_no_memory_is_left() -> None:
+    wanted = VariantSpec(width=10).rendition(64, 48, VariantFormat.PNG)
+    budget = MemoryBudget(1000, wait_seconds=0)
+    with budget.admitted(1000), pytest.raises(Overloaded):
+        render(picture("PNG"), [wanted], admission=budget.admitted)
 
 
 def test_every_real_picture_that_is_accepted_has_variants() -> None:
