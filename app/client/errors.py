@@ -14,12 +14,12 @@ class Unavailable(ClientError):
 class NotThisService(Unavailable):
     """Something answers, but not as this service does: another program, another version, or an attacker."""
 
-    def __init__(self, detail: str = "The server is not an Image Storage Service, or another version of it.") -> None:
+    def __init__(self, detail: str = "The server is not an Image Storage Service, or runs another version of it.") -> None:
         super().__init__(detail)
 
 
 class UnreadableFile(ClientError):
-    """The file to upload cannot be read, or changed while it was."""
+    """The file to upload cannot be read, or changed while it was being read."""
 
 
 class WrongChecksum(ClientError):
@@ -27,7 +27,7 @@ class WrongChecksum(ClientError):
 
 
 class Refused(ClientError):
-    """The service said no. `code` is its stable word for the reason, `fields` what is wrong with which field."""
+    """The service refused. `code` is its stable word for the reason, `fields` says what is wrong with which field."""
 
     def __init__(
         self,
