@@ -14,7 +14,7 @@ class Unavailable(ClientError):
 class NotThisService(Unavailable):
     """Something answers, but not as this service does: another program, another version, or an attacker."""
 
-    def __init__(self, detail: str = "The server is not an Image Storage Service, or runs another version of it.") -> None:
+    def __init__(self, detail: str = "The server is no Image Storage Service, or runs another version of it.") -> None:
         super().__init__(detail)
 
 
