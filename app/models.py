@@ -189,7 +189,7 @@ class ImageFilter:
 
     The order is that of `created_at`, or with `title_prefix` that of the title and then the time;
     `descending` turns either around. `tags` are as `normalised_tags` makes them, `words` as
-    `search_words` does, and every other text is compared folded.
+    `search_words` does, `sha256` is of lower-case hexadecimal digits, and every other text is compared folded.
     """
 
     status: Status = Status.UPLOADED
@@ -204,6 +204,7 @@ class ImageFilter:
     tags: tuple[str, ...] = ()
     tag_match: TagMatch = TagMatch.ANY
     words: tuple[str, ...] = ()
+    sha256: str | None = None
     descending: bool = True
     as_of: datetime | None = None
     """Uploads straight to the bucket whose time was over by then are not listed, though their rows may be there."""
@@ -214,6 +215,7 @@ class ImageFilter:
             image.status is self.status
             and (self.as_of is None or not image.has_expired(self.as_of))
             and (self.content_type is None or image.content_type == self.content_type)
+            and (self.sha256 is None or image.sha256 == self.sha256)
             and (self.created_after is None or image.created_at >= self.created_after)
             and (self.created_before is None or image.created_at < self.created_before)
             and self._accepts_texts(image)

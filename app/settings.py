@@ -176,7 +176,7 @@ class Settings(BaseModel):
     )
     postings_table: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of the tags and words by which images are found"),
+        Field(pattern=r"^[A-Za-z0-9._-]{3,255}$", description="table of tags, words and digests, to find images by"),
     ] = "image-postings"
     uploads_queue: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_-]{1,75}$", description="queue of the bucket's events")

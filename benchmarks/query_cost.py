@@ -49,6 +49,7 @@ SHAPES = (
     Shape("newest 10", ImageFilter()),
     Shape("title prefix, 10 hits", ImageFilter(title_prefix="zebra", descending=False)),
     Shape("one tag, 10 hits", ImageFilter(tags=("ten",))),
+    Shape("one SHA-256, 1 hit", ImageFilter(sha256=f"{500:064x}")),
     Shape("two tags, any", ImageFilter(tags=("common", "twenty"))),
     Shape("two tags, all: 5,000 and 20, 10 hits", ImageFilter(tags=("common", "twenty"), tag_match=ALL)),
     Shape("two tags, all: 5,000 and 5,000, 10 hits", ImageFilter(tags=("common", "other"), tag_match=ALL)),
@@ -94,7 +95,7 @@ def library(user_id: str, size: int) -> Iterator[Image]:
             file_size=2_000_000,
             width=4000,
             height=3000,
-            sha256="0" * 64,
+            sha256=f"{number:064x}",
             status=Status.UPLOADED,
             created_at=START + timedelta(minutes=number),
             updated_at=START + timedelta(minutes=number),
@@ -174,12 +175,12 @@ def posting_lists_cost(factory: AWSClientFactory, settings: Settings, user_id: s
 def write_table(costs: dict[str, dict[int, Cost]], lists_once: dict[str, float], in_memory: dict[int, Cost]) -> None:
     """docs/query-cost.md: a row for each shape, read units and requests for each size of the library."""
     sizes = list(in_memory)
+    images = ", ".join(f"{size:,}" for size in sizes)
     lines = [
         "# What finding costs",
         "",
         "Read units (and requests) for one page of 10, measured by `.venv/bin/python -m benchmarks.query_cost` on",
-        f"DynamoDB Local, for a user with {', '.join(f'{size:,}' for size in sizes)} images.",
-        "A row has about 500 bytes here.",
+        f"DynamoDB Local, for a user with {images} images. A row has about 500 bytes here.",
         "",
         f"| query | {' | '.join(f'{size:,}' for size in sizes)} | largest / smallest | both lists once |",
         "| --- |" + " --- |" * (len(sizes) + 2),

@@ -113,6 +113,8 @@ def with_words(text: str) -> str:
     return text
 
 
+Digest = Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$", to_lower=True)]
+"""A SHA-256 in hexadecimal, in lower case once it is read."""
 WantedText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WANTED_TEXT)]
 WantedTag = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH), BeforeValidator(tag_cleaner(MAX_TAG_LENGTH))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _ASKED = (
     "Authorization, Content-Digest, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, "
-    "If-Range, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
+    "If-Range, If-Unmodified-Since, Range, Repr-Digest, X-Amz-Checksum-Sha256, X-Request-ID, X-User-ID"
 )
 _SHOWN = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, RateLimit, RateLimit-Policy, "

@@ -22,6 +22,7 @@ from app.api.fields import (
     MAX_WANTED_TAGS,
     MAX_WANTED_TEXT,
     NAMES_SOMETHING,
+    Digest,
     Moment,
     WantedTag,
     WantedText,
@@ -107,9 +108,7 @@ class UploadAnnouncement(ImageEdit):
     filename: str
     content_type: Annotated[str, Field(description="image/jpeg, image/png, image/gif or image/webp")]
     file_size: Annotated[int, Field(ge=1, lt=2**53, description="bytes"), BeforeValidator(json_number)]
-    sha256: Annotated[
-        str | None, Field(pattern="^[0-9A-Fa-f]{64}$", description="hexadecimal; S3 then accepts no other bytes")
-    ] = None
+    sha256: Annotated[Digest | None, Field(description="hexadecimal; S3 then accepts no other bytes")] = None
     method: Annotated[UploadMethod, Field(description="PUT: the file as body; POST: a form")] = UploadMethod.PUT
 
     def announcement(self) -> Announcement:
@@ -122,7 +121,7 @@ class UploadAnnouncement(ImageEdit):
             new=NewImage(filename=self.filename, **self.changes()),
             content_type=content_type,
             file_size=self.file_size,
-            sha256=self.sha256.lower() if self.sha256 else None,
+            sha256=self.sha256,
             method=self.method,
         )
 
@@ -151,6 +150,10 @@ class ListQuery(Request):
         Annotated[WantedText, AfterValidator(with_words)] | None,
         Field(description="words that must all occur in title, description, filename, location or tags"),
     ] = None
+    sha256: Annotated[
+        Digest | None,
+        Field(description="of the stored bytes, hexadecimal; before UPLOADED, of the announced ones"),
+    ] = None
     content_type: Annotated[str | None, Field(description="exactly this type")] = None
     created_after: Annotated[Moment | None, Field(description="at or after this time")] = None
     created_before: Annotated[Moment | None, Field(description="before this time")] = None
@@ -178,6 +181,7 @@ class ListQuery(Request):
             tags=tuple(self.tags or ()),
             tag_match=TagMatch(self.tag_match),
             words=search_words(self.q or ""),
+            sha256=self.sha256,
             descending=not ascending,
         )
 

@@ -238,6 +238,7 @@ class ImageFilter:
     filename: str | None = None
     location: str | None = None
     q: str | None = None
+    sha256: str | None = None
     content_type: str | None = None
     created_after: str | None = None
     created_before: str | None = None
@@ -254,6 +255,7 @@ class ImageFilter:
             ("filename", self.filename),
             ("location", self.location),
             ("q", self.q),
+            ("sha256", self.sha256),
             ("content_type", self.content_type),
             ("created_after", self.created_after),
             ("created_before", self.created_before),

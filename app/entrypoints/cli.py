@@ -65,7 +65,7 @@ def provision() -> None:
 @main.command("rebuild-postings")
 @click.option("--user", "user_id", help="Only the images of this user.")
 def rebuild_postings_command(user_id: str | None) -> None:
-    """Rebuild the postings (the tags and words by which images are found) from the images' rows.
+    """Rebuild the postings (tags, words and digests by which images are found) from the images' rows.
 
     It is safe to run beside the service. If interrupted, run it again to continue.
     """

@@ -1,4 +1,4 @@
-"""The table of postings: which images of a user have a tag or a word."""
+"""The table of postings: which images of a user have a tag, a word or a digest."""
 
 import logging
 from collections.abc import Collection, Iterator, Sequence

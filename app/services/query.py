@@ -66,7 +66,9 @@ class _Search:
     def __init__(self, reader: Reader, wanted: ImageFilter, limit: int, max_candidates: int) -> None:
         self._reader = reader
         self._wanted = wanted
-        self._terms = ImageFilter(tags=wanted.tags, tag_match=wanted.tag_match, words=wanted.words)
+        self._terms = ImageFilter(
+            tags=wanted.tags, tag_match=wanted.tag_match, words=wanted.words, sha256=wanted.sha256
+        )
         self._max_candidates = max_candidates
         self.missing = limit + 1
         """One more than the page holds, so that the end of the list is known."""

@@ -5,8 +5,8 @@ index when one of the index's key attributes is missing from it, and `created_at
 written only while an image is UPLOADED; otherwise they are called `unlisted_...`, with indexes of
 their own. So a list never reads an unfinished row, let alone shows it, unless it is asked to.
 
-The postings' table says which images have a tag or a word: one small row for each, in the order of
-time (docs/adr/0007-postings.md).
+The postings' table says which images have a tag, a word or a digest: one small row for each, in the
+order of time (docs/adr/0007-postings.md).
 """
 
 from dataclasses import dataclass
@@ -63,11 +63,12 @@ class Counted:
 class TermKind(StrEnum):
     TAG = "tag"
     WORD = "word"
+    SHA256 = "sha256"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Term:
-    """A tag or a word by which images are found."""
+    """A tag, a word or the SHA-256 of the bytes, by which images are found."""
 
     kind: TermKind
     text: str
@@ -205,6 +206,8 @@ def postings_of(image: Image) -> frozenset[Posting]:
     if image.status is not Status.UPLOADED:
         return frozenset()
     terms = [Term(TermKind.TAG, tag) for tag in image.tags] + [Term(TermKind.WORD, word) for word in image_words(image)]
+    if image.sha256 is not None:
+        terms.append(Term(TermKind.SHA256, image.sha256))
     created_at = rfc3339(image.created_at)
     return frozenset(Posting(image.user_id, term, created_at, image.image_id) for term in terms)
 

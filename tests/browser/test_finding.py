@@ -131,6 +131,14 @@ def test_tiles_show_a_blur_until_the_picture_is_there_and_load_no_more_than_they
     assert re.search(r"/(256|512)x-contain", asked[0])
 
 
+def test_what_moves_is_marked_whatever_its_format(visit: Visit) -> None:
+    for kind in ("GIF", "PNG", "WEBP"):
+        visit.upload(picture(kind, frames=2), f"turning.{kind}")
+    visit.upload(picture(), "still.jpg")
+    page = visit.open()
+    expect(tiles(page).locator(".tile-mark")).to_have_text(["Animated"] * 3)
+
+
 def test_where_the_list_fails_it_says_so_and_tries_again(visit: Visit) -> None:
     visit.refusals = {503}
     problem = '{"status": 503, "code": "backend_unavailable", "detail": "The store does not answer."}'

@@ -1,6 +1,7 @@
 """One image large: looking, editing against others, deleting with second thoughts."""
 
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -84,6 +85,18 @@ def test_an_edit_is_saved_where_it_is_shown(visit: Visit, image: dict[str, Any])
     expect(page.get_by_role("link", name="First light")).to_be_visible()
 
 
+def test_no_more_can_be_typed_than_the_service_takes(visit: Visit, image: dict[str, Any]) -> None:
+    limits = {"max_title_length": 6, "max_description_length": 7, "max_location_length": 8, "max_tag_length": 9}
+    visit.page.route("**/api/v1/limits", lambda route: route.fulfill(json=limits))
+    page = opened(visit, image)
+    page.keyboard.press("e")
+    for field, limit in zip(("Title", "Description", "Location"), limits.values(), strict=False):
+        expect(page.get_by_label(field)).to_have_attribute("maxlength", str(limit))
+    expect(page.get_by_role("combobox", name="Tags", exact=True).last).to_have_attribute("maxlength", "9")
+    page.keyboard.type("Last light")
+    expect(page.get_by_label("Title")).to_have_value("Last l")
+
+
 def test_what_others_edited_meanwhile_is_shown_beside_mine_to_choose(visit: Visit, image: dict[str, Any]) -> None:
     visit.refusals = {412}
     page = opened(visit, image)
@@ -150,6 +163,46 @@ def test_several_are_deleted_when_the_time_to_undo_is_over(visit: Visit) -> None
 def test_a_delete_is_carried_out_when_the_page_is_left(visit: Visit, image: dict[str, Any]) -> None:
     page = visit.open()
     page.get_by_role("link", name="Ridge").focus()
+    page.keyboard.press("Delete")
+    expect(tiles(page)).to_have_count(0)
+    page.goto("about:blank")
+    until(lambda: visit.stored() == [], page)
+
+
+def test_a_delete_is_carried_out_before_one_signs_out(visit: Visit, image: dict[str, Any]) -> None:
+    page = visit.open()
+    page.get_by_role("link", name="Ridge").focus()
+    page.keyboard.press("Delete")
+    expect(tiles(page)).to_have_count(0)
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Your name")).to_be_visible()
+    until(lambda: visit.stored() == [], page)
+
+
+def test_a_delete_is_carried_out_for_whom_it_was_asked_by(visit: Visit, image: dict[str, Any]) -> None:
+    page = visit.open()
+    page.get_by_role("link", name="Ridge").focus()
+    page.keyboard.press("Delete")
+    expect(tiles(page)).to_have_count(0)
+    page.evaluate("localStorage.setItem('gallery.user', 'somebody-else')")  # as another tab does
+    end_of_time(page)
+    until(lambda: visit.stored() == [], page)
+
+
+def test_more_than_one_request_can_delete_are_all_deleted_when_the_page_is_left(
+    visit: Visit, image: dict[str, Any]
+) -> None:
+    resource = stored(visit, image)
+    copies = [{**resource, "image_id": str(uuid.UUID(int=number)), "title": str(number)} for number in range(100)]
+    page = visit.page
+    page.route("**/api/v1/images?*", lambda route: route.fulfill(json={"images": [*copies, resource]}))
+    visit.open()
+    page.get_by_role("link", name="0", exact=True).focus()
+    page.keyboard.press(" ")
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+ ")
+    expect(page.get_by_text("101 images selected")).to_be_visible()
     page.keyboard.press("Delete")
     expect(tiles(page)).to_have_count(0)
     page.goto("about:blank")

@@ -1,5 +1,6 @@
 """Uploading: by drop, picker and paste; with progress, refusals, duplicates, and a connection that goes away."""
 
+import hashlib
 import re
 
 from playwright.sync_api import APIResponse, Route, expect
@@ -110,6 +111,33 @@ def test_a_file_that_is_there_already_is_noticed_and_the_person_chooses(visit: V
     assert len({image["sha256"] for image in visit.stored()}) == 1
 
 
+def test_a_file_is_looked_for_by_one_request_whatever_is_shown(visit: Visit) -> None:
+    for name, data in scenes(3, first=1).items():
+        visit.upload(data, name)
+    ((name, data),) = scenes(1).items()
+    page = visit.open()
+    expect(tiles(page)).to_have_count(3)
+    visit.upload(data, name, title="Past the page")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/v1/images?" in request.url else None)
+    drop(page, {"copy.jpg": data})
+    expect(page.locator(".upload")).to_contain_text("You have this already: “Past the page”")
+    (url,) = asked
+    assert f"sha256={hashlib.sha256(data).hexdigest()}" in url
+
+
+def test_what_is_being_deleted_may_be_uploaded_again(visit: Visit) -> None:
+    ((name, data),) = scenes(1).items()
+    visit.upload(data, name, title="Beach")
+    page = visit.open()
+    page.get_by_role("link", name="Beach").focus()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert len(visit.stored()) == 1
+    drop(page, {"again.jpg": data})
+    expect(page.locator(".upload[data-state=done]")).to_have_count(1)
+
+
 def test_the_same_file_twice_in_one_drop_is_sent_once(visit: Visit) -> None:
     ((_, data),) = scenes(1).items()
     page = visit.open()
@@ -156,6 +184,67 @@ def test_what_failed_for_want_of_a_connection_goes_on_when_it_is_back(visit: Vis
     page.context.set_offline(False)
     expect(page.get_by_text("You are offline.")).to_be_hidden()
     expect(tiles(page)).to_have_count(1)
+
+
+def let_through_the_service(visit: Visit, size: int) -> None:
+    """Have the page believe that files of at most this size can go through the service."""
+    limits = visit.api.get("/api/v1/limits").json() | {"max_upload_bytes": size}
+    visit.page.route("**/api/v1/limits", lambda route: route.fulfill(json=limits))
+
+
+def test_a_connection_lost_on_the_way_to_the_bucket_is_called_that_and_the_file_tried_again(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.lost = True
+    let_through_the_service(visit, 100)
+    page = visit.open()
+    drop(page, scenes(1))
+    expect(tiles(page)).to_have_count(1)
+    page.route(f"{site.endpoint_url}/**", lambda route: route.abort(), times=1)
+    drop(page, scenes(1, first=1))
+    expect(page.locator(".upload[data-state=failed]")).to_contain_text("could not be reached")
+    visit.keep_picture("connection-lost")
+    page.get_by_role("button", name="Try scene-1.jpg again").click()
+    expect(tiles(page)).to_have_count(2)
+    assert visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0
+
+
+def test_a_connection_lost_with_the_first_file_does_not_close_the_way_to_the_bucket(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.lost = True
+    let_through_the_service(visit, 100)
+    page = visit.open()
+    held: list[Route] = []
+    page.route(f"{site.endpoint_url}/**", lambda route: held.append(route))
+    drop(page, scenes(1))
+    until(lambda: len(held) == 1, page)
+    page.unroute("**/api/v1/limits")
+    page.context.set_offline(True)
+    held[0].abort()
+    expect(page.locator(".upload")).to_have_attribute("data-state", "failed")
+    page.unroute(f"{site.endpoint_url}/**")
+    page.context.set_offline(False)
+    expect(tiles(page)).to_have_count(1)
+
+
+def test_what_the_bucket_did_not_take_is_sent_through_the_service_until_it_is_there(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.lost = True
+    page = visit.open()
+    held: list[Route] = []
+    page.route(f"{site.endpoint_url}/**", lambda route: held.append(route))
+    drop(page, scenes(2))
+    until(lambda: len(held) == 2, page)
+    page.route(re.compile(r"/images\?filename="), lambda route: route.abort(), times=1)
+    held[0].abort()
+    expect(page.locator(".upload[data-state=failed]")).to_have_count(1)
+    held[1].continue_()
+    expect(page.locator(".upload[data-state=done]")).to_have_count(1)
+    page.get_by_role("button", name=re.compile("Try .* again")).click()
+    expect(tiles(page)).to_have_count(2)
+    assert [image["status"] for image in visit.stored()] == ["UPLOADED", "UPLOADED"]
 
 
 def test_a_failed_upload_is_tried_again_by_hand(visit: Visit) -> None:

@@ -122,7 +122,7 @@ def test_a_direct_upload_that_is_none_is_4_and_not_sent(
     command: Command, stub: Stub, large: Path, upload: object
 ) -> None:
     pending = resource(status="PENDING_UPLOAD", sha256=None)
-    stub.will(shows(LIMITS), shows(EMPTY_PAGE), shows({"image": pending, "upload": upload}, 201))
+    stub.will(shows(EMPTY_PAGE), shows(LIMITS), shows({"image": pending, "upload": upload}, 201))
     assert command("upload", large).exit_code == 4
     assert len(stub.asked) == 3
 

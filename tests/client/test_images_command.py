@@ -1,6 +1,7 @@
 """`python -m app images` against the real service, from outside."""
 
 import csv
+import hashlib
 import io
 import json
 import subprocess
@@ -62,6 +63,17 @@ def test_patterns_are_expanded_and_doubles_go_up_once(command: Command, photos: 
     assert len(command.shown("list")) == 5
 
 
+def test_only_the_digests_of_the_files_are_asked_for(stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "there.jpg").write_bytes(picture())
+    (tmp_path / "twin.jpg").write_bytes(picture())
+    stub.will(shows({"images": [resource()], "next_cursor": "more"}))
+    result = Command(stub.url, "alice", tmp_path)("upload", tmp_path, "--jobs", "1")
+    assert (result.exit_code, result.stderr) == (0, "2 already there.\n")
+    assert [line[1] for line in lines(result.stdout)] == [IMAGE_ID] * 2
+    digest = hashlib.sha256(picture()).hexdigest()
+    assert [asked.path for asked in stub.asked] == [f"/api/v1/images?sha256={digest}&limit=1"]
+
+
 def test_a_bad_file_among_good_ones_fails_alone(command: Command, photos: Path) -> None:
     (photos / "bad.jpg").write_text("no image")
     result = command("upload", photos, photos / "missing.jpg")
@@ -114,6 +126,8 @@ def test_lists_are_tables_ndjson_or_csv_and_take_filters(command: Command, photo
     assert "download_url" not in shown
     (with_links,) = command.shown("list", "--links", "--title", "zoë")
     assert with_links["download_url"].startswith("http")
+    (by_digest,) = command.shown("list", "--sha256", shown["sha256"].upper())
+    assert by_digest == shown
     assert command("list", "--csv", "--json").exit_code == 2
     refused = command("list", "--after", "yesterday")
     assert (refused.exit_code, "created_after" in refused.stderr) == (2, True)
@@ -224,7 +238,7 @@ def test_a_server_that_goes_away_meanwhile_ends_all_and_tells_what_was_done(
     limits = shows(
         {"max_upload_bytes": 10**6, "max_direct_upload_bytes": 10**6, "max_list_limit": 9, "upload_routes": []}
     )
-    stub.will(limits, shows({"images": [], "next_cursor": None}), shows(resource(), 201), shows(resource()))
+    stub.will(shows({"images": [], "next_cursor": None}), limits, shows(resource(), 201), shows(resource()))
     stub.will(*[problem(503, "backend_unavailable")] * 5)
     result = Command(stub.url, "alice", tmp_path)("upload", photos, "--jobs", "1", "--retries", "0")
     assert result.exit_code == 4

@@ -56,6 +56,12 @@ def metadata(api: httpx.Client, issued: Json) -> Json:
     return image
 
 
+def found_by(api: httpx.Client, **wanted: str) -> list[str]:
+    response = api.get(IMAGES, params=wanted)
+    assert response.status_code == 200, response.text
+    return [image["image_id"] for image in response.json()["images"]]
+
+
 def complete(api: httpx.Client, issued: Json) -> httpx.Response:
     return api.post(f"{UPLOADS}/{issued['image']['image_id']}/complete")
 
@@ -128,10 +134,14 @@ def test_an_image_sent_to_the_bucket_is_finished_by_its_event_alone(
     assert (pending["status"], pending["file_size"], pending["version"]) == ("PENDING_UPLOAD", len(data), 1)
     assert [pending[name] for name in ("sha256", "width", "height", "download_url", "url_expires_at")] == [None] * 5
     assert metadata(api, issued) == pending
+    assert found_by(api, sha256=digest) == []
+    assert found_by(api, sha256=digest, status="PENDING_UPLOAD") == [pending["image_id"]] * with_sha256
     assert send(issued["upload"], data).is_success
     eventually(lambda: metadata(api, issued)["status"] == "UPLOADED")
     image = metadata(api, issued)
     assert (image["sha256"], image["width"], image["height"]) == (digest, 8, 8)
+    assert found_by(api, sha256=digest) == [pending["image_id"]]
+    assert found_by(api, sha256=digest, status="PENDING_UPLOAD") == []
     assert (image["title"], image["tags"], image["filename"]) == ("Beach", ["sea"], "Zürich.png")
     assert [found["image_id"] for found in api.get(IMAGES).json()["images"]] == [image["image_id"]]
     assert api.get(f"{IMAGES}/{image['image_id']}").content == data

@@ -1,5 +1,6 @@
 """The filters of the list, over HTTP; tests/unit/test_query.py holds them against an oracle."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -128,6 +129,28 @@ def test_the_plan_can_be_seen(api: httpx.Client, library: dict[str, str]) -> Non
     assert "plan" not in api.get(IMAGES).json()
 
 
+def test_images_are_found_by_the_sha256_of_their_bytes(api: httpx.Client, stranger: httpx.Client) -> None:
+    data = picture(seed=1)
+    digest = hashlib.sha256(data).hexdigest()
+    first = upload(api, data, tags="sea")["image_id"]
+    upload(api, picture(seed=2), tags="sea")
+    second = upload(api, data, title="Again")["image_id"]
+    theirs = upload(stranger, data)["image_id"]
+    assert ids(api.get(IMAGES, params={"sha256": digest})) == [second, first]
+    assert ids(api.get(IMAGES, params={"sha256": digest.upper(), "order": "asc"})) == [first, second]
+    assert walk(api, sha256=digest, limit=1) == [[second], [first]]
+    assert ids(api.get(IMAGES, params={"sha256": digest, "tags": "sea"})) == [first]
+    assert ids(api.get(IMAGES, params={"sha256": digest, "title_prefix": "ag"})) == [second]
+    assert ids(api.get(IMAGES, params={"sha256": digest, "q": "again", "tags": "sea"})) == []
+    assert ids(api.get(IMAGES, params={"sha256": "0" * 64})) == []
+    assert ids(stranger.get(IMAGES, params={"sha256": digest})) == [theirs]
+    plan = api.get(IMAGES, params={"sha256": digest, "explain": "true"}).json()["plan"]
+    assert (plan["index"], plan["lists"], plan["postings_read"]) == ("postings", [f"sha256:{digest}"], 2)
+    api.patch(f"{IMAGES}/{first}", json={"title": "Other", "tags": []})
+    api.delete(f"{IMAGES}/{second}")
+    assert ids(api.get(IMAGES, params={"sha256": digest})) == [first]
+
+
 def test_tags_in_use_are_listed_in_order(api: httpx.Client, library: dict[str, str], stranger: httpx.Client) -> None:
     assert api.get(TAGS).json() == {"tags": ["city", "night sky", "sea", "sun", "tree"]}
     assert api.get(TAGS, params={"limit": 2}).json() == {"tags": ["city", "night sky"]}
@@ -159,6 +182,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"q": "\U0001f600"}, "q"),
     ({"q": " ".join(map(str, range(11)))}, "q"),
     ({"q": ["a", "b"]}, "q"),
+    ({"sha256": ""}, "sha256"),
+    ({"sha256": "0" * 63}, "sha256"),
+    ({"sha256": "0" * 65}, "sha256"),
+    ({"sha256": "g" * 64}, "sha256"),
+    ({"sha256": "0" * 64 + "\n"}, "sha256"),
+    ({"sha256": ["0" * 64, "0" * 64]}, "sha256"),
     ({"status": "DELETING"}, "status"),
     ({"status": "uploaded"}, "status"),
     ({"order": "title"}, "order"),
@@ -195,7 +224,8 @@ def test_unusual_terms_are_looked_for(api: httpx.Client, term: str) -> None:
 def test_a_cursor_is_good_for_its_own_filters_only(api: httpx.Client, library: dict[str, str]) -> None:
     cursor = api.get(IMAGES, params={"tags": "sun", "limit": 1}).json()["next_cursor"]
     assert len(ids(api.get(IMAGES, params={"tags": "sun", "cursor": cursor}))) == 1
-    for other in ({}, {"tags": "sea"}, {"tags": "sun", "tag_match": "all"}, {"tags": "sun", "order": "asc"}):
+    changes: list[dict[str, str]] = [{"tag_match": "all"}, {"order": "asc"}, {"sha256": "0" * 64}]
+    for other in ({}, {"tags": "sea"}, *({"tags": "sun"} | change for change in changes)):
         assert_problem(api.get(IMAGES, params={**other, "cursor": cursor}), 400, "invalid_cursor")
 
 

@@ -95,6 +95,15 @@ def test_a_listed_origin_may_ask_and_read(shared: httpx.Client) -> None:
         assert "Access-Control-Allow-Credentials" not in response.headers
 
 
+def test_a_listed_origin_may_send_every_header_that_an_operation_reads(shared: httpx.Client) -> None:
+    preflight = shared.options(IMAGES, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"})
+    paths = shared.get("/openapi.json").json()["paths"].values()
+    parameters = [parameter for path in paths for operation in path.values() for parameter in operation["parameters"]]
+    read = {parameter["name"] for parameter in parameters if parameter["in"] == "header"}
+    assert {"If-Unmodified-Since", "Idempotency-Key"} <= read
+    assert read <= set(preflight.headers["Access-Control-Allow-Headers"].split(", "))
+
+
 # Framing. A proxy in front may read such a request otherwise than we do; so it is refused and the connection closed.
 
 CHUNKED = b"0\r\n\r\n"

@@ -37,4 +37,4 @@ def test_an_example_works(server: RunningService, user: str, tmp_path: Path, exa
 
 
 def test_every_route_has_an_example() -> None:
-    assert len(EXAMPLES) == 24
+    assert len(EXAMPLES) == 25

@@ -72,7 +72,9 @@ def one_of_several(*parts: str) -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from(parts) | header_texts, max_size=8).map("".join)
 
 
-LIST_PARAMETERS = ("limit", "tags", "created_after", "cursor", "order", "q", "title_prefix", "status", "explain")
+LIST_PARAMETERS = (
+    "limit", "tags", "created_after", "cursor", "order", "q", "title_prefix", "sha256", "status", "explain",
+)  # fmt: skip
 
 
 @given(st.binary(max_size=300) | st.dictionaries(st.sampled_from(LIST_PARAMETERS), texts).map(str).map(str.encode))

@@ -308,6 +308,17 @@ def test_damaged_bytes_are_only_told(stores: Stores) -> None:
     assert stores.everything() == before
 
 
+def test_an_image_from_before_digests_had_postings_is_found_by_its_own_after_a_repair(stores: Stores) -> None:
+    image = stores.upload()
+    digests = [it for it in postings_of(image) if it.term.kind is TermKind.SHA256]
+    stores.services.metadata.remove_strays(image.image_id, image, digests)
+    stores.an_hour_later()
+    assert stores.found(sha256=image.sha256) == []
+    assert [it.detail for it in stores.audit(REPAIR)] == [f"1 of 5: sha256:{image.sha256}"]
+    assert stores.found(sha256=image.sha256) == [image.image_id]
+    assert stores.audit() == []
+
+
 def test_an_unknown_object_is_only_told(stores: Stores) -> None:
     stores.put("images/readme.txt")
     stores.an_hour_later()

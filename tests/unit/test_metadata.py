@@ -4,9 +4,10 @@ from datetime import timedelta
 import pytest
 
 from app.errors import ImageNotFound
-from app.models import Image, ImageFilter, Status
+from app.models import MAX_IMAGE_WORDS, Image, ImageFilter, Status
 from app.services import Services
 from app.services.aws import AWSClientFactory
+from app.services.dynamodb import MAX_ACTIONS
 from app.services.metadata import RowChanged
 from app.services.rebuild import rebuild_postings
 from app.services.tables import posting_key, postings_of, row_key
@@ -129,6 +130,23 @@ def test_postings_follow_the_row(services: Services, factory: AWSClientFactory, 
     services.metadata.replace(IMAGE, edited)
     assert posting_rows(factory, own_settings) == keys(edited)
     services.metadata.replace(edited, dataclasses.replace(edited, status=Status.DELETING))
+    assert posting_rows(factory, own_settings) == set()
+
+
+def test_as_many_postings_as_an_image_can_have_go_with_its_row(
+    services: Services, factory: AWSClientFactory, own_settings: Settings
+) -> None:
+    most_tags = Settings.model_json_schema()["properties"]["max_tags"]["maximum"]
+    tags = tuple(f"tag{number}" for number in range(most_tags))
+    words = " ".join(f"word{number}" for number in range(MAX_IMAGE_WORDS))
+    full = dataclasses.replace(IMAGE, tags=tags, description=words)
+    pending = dataclasses.replace(full, status=Status.PENDING_UPLOAD)
+    services.metadata.add(pending)
+    services.metadata.replace(pending, full)
+    assert posting_rows(factory, own_settings) == keys(full)
+    assert len(keys(full)) == len(tags) + MAX_IMAGE_WORDS + 1
+    assert len(keys(full)) + 2 <= MAX_ACTIONS, "with the row and the user's counter"
+    services.metadata.replace(full, dataclasses.replace(full, status=Status.DELETING))
     assert posting_rows(factory, own_settings) == set()
 
 

@@ -117,6 +117,7 @@ def expected(images: Sequence[Image], wanted: ImageFilter) -> list[str]:
 
 
 TAGS = ["sea", "sun", "tree", "\U0001f600", "été"]
+DIGESTS = ["0" * 64, "0" * 63 + "1", "f" * 64]
 TITLES = ["Sea", "sea side", "SEA", "Straße", "a", "", "\u05d9\u05dd beach", "e\u0301te\u0301"]
 few_tags = st.lists(st.sampled_from(TAGS), max_size=3, unique=True).map(tuple)
 titles = st.none() | st.sampled_from([title for title in TITLES if title])
@@ -128,6 +129,7 @@ images = st.builds(
     location=st.none() | st.sampled_from(["Rome", "by the sea"]),
     filename=st.sampled_from(["IMG_1.jpg", "sea.png"]),
     content_type=st.sampled_from([ContentType.JPEG, ContentType.PNG]),
+    sha256=st.sampled_from(DIGESTS),
     status=st.sampled_from([Status.UPLOADED] * 5 + [Status.PENDING_UPLOAD, Status.REJECTED, Status.DELETING]),
     created_at=st.integers(0, 30).map(lambda seconds: EPOCH + timedelta(seconds=seconds)),
 )
@@ -147,6 +149,7 @@ filters = st.builds(
     tags=few_tags,
     tag_match=st.sampled_from(TagMatch),
     words=st.sampled_from(["", "", "", "sea", "SEA side", "strasse", "ete", "jpg 1", "tree"]).map(search_words),
+    sha256=st.sampled_from([None, None, *DIGESTS]),
     descending=st.booleans(),
 )
 
@@ -233,20 +236,25 @@ def test_the_plan_follows_from_the_filter() -> None:
     assert index() == USER_INDEX.name
     assert index(filename="x", content_type="image/png") == USER_INDEX.name
     assert index(title="x") == index(title_prefix="x") == index(title="x", tags=("a",)) == TITLE_INDEX.name
-    assert index(tags=("a",)) == index(words=("a",)) == "postings"
+    assert index(tags=("a",)) == index(words=("a",)) == index(sha256="0" * 64) == "postings"
+    assert index(title="x", sha256="0" * 64) == TITLE_INDEX.name
     assert index(status=Status.REJECTED, tags=("a",)) == UNLISTED_USER_INDEX.name
+    assert index(status=Status.PENDING_UPLOAD, sha256="0" * 64) == UNLISTED_USER_INDEX.name
     assert index(status=Status.PENDING_UPLOAD, title_prefix="x") == UNLISTED_TITLE_INDEX.name
 
 
-def test_tags_of_which_one_is_enough_are_one_group_and_words_are_one_each() -> None:
+def test_tags_of_which_one_is_enough_are_one_group_and_words_and_a_digest_are_one_each() -> None:
     sea, sun = Term(TermKind.TAG, "sea"), Term(TermKind.TAG, "sun")
-    word = Term(TermKind.WORD, "rome")
-    either = plan(ImageFilter(tags=("sea", "sun"), words=("rome",)))
-    both = plan(ImageFilter(tags=("sea", "sun"), tag_match=TagMatch.ALL, words=("rome",)))
+    word, digest = Term(TermKind.WORD, "rome"), Term(TermKind.SHA256, DIGESTS[1])
+    either = plan(ImageFilter(tags=("sea", "sun"), words=("rome",), sha256=DIGESTS[1]))
+    both = plan(ImageFilter(tags=("sea", "sun"), tag_match=TagMatch.ALL, words=("rome",), sha256=DIGESTS[1]))
+    alone = plan(ImageFilter(sha256=DIGESTS[1]))
     assert isinstance(either, PostingsJoin)
-    assert either.groups == ((sea, sun), (word,))
+    assert either.groups == ((sea, sun), (word,), (digest,))
     assert isinstance(both, PostingsJoin)
-    assert both.groups == ((sea,), (sun,), (word,))
+    assert both.groups == ((sea,), (sun,), (word,), (digest,))
+    assert isinstance(alone, PostingsJoin)
+    assert alone.groups == ((digest,),)
 
 
 def test_a_stray_posting_shows_nothing_and_a_late_row_is_not_missed() -> None:
@@ -273,6 +281,18 @@ def test_ten_of_one_tag_cost_a_page_of_postings_and_ten_rows() -> None:
     reader = library_of_two_tags(5000, 10, 0)
     find(reader, ImageFilter(tags=("second",)), limit=10, after=None, max_candidates=2000)
     assert (reader.cost.postings_read, reader.cost.rows_read, reader.cost.requests) == (10, 10, 2)
+
+
+def test_one_digest_among_thousands_costs_a_page_of_postings_and_its_rows() -> None:
+    reader = MemoryReader()
+    for number in range(3000):
+        reader.put(image(number, tags=("common",), sha256=f"{number % 1500:064x}"))
+    find(reader, ImageFilter(sha256=f"{7:064x}"), limit=10, after=None, max_candidates=2000)
+    assert (reader.cost.postings_read, reader.cost.rows_read, reader.cost.requests) == (2, 2, 2)
+    reader.cost = QueryCost()
+    found = find(reader, ImageFilter(sha256=f"{7:064x}", tags=("common",)), limit=10, after=None, max_candidates=2000)
+    assert len(found.images) == 2
+    assert reader.cost.read_units <= 6
 
 
 def test_a_short_list_asks_rows_instead_of_reading_the_long_one() -> None:

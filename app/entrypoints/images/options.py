@@ -27,6 +27,7 @@ _FILTERS = (
     click.option("--filename", help="A part of the filename."),
     click.option("--location", help="A part of the location."),
     click.option("--q", help="Words that must all occur, in any field."),
+    click.option("--sha256", metavar="HEX", help="Exactly the bytes with this SHA-256."),
     click.option("--type", "content_type", help="A media type such as image/png."),
     click.option("--after", "created_after", metavar="TIME", help="Created at or after this time or date."),
     click.option("--before", "created_before", metavar="TIME", help="Created before this time or date."),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from app.client import Image, ImageClient, sha256_of
+from app.client import Image, ImageClient, ImageFilter, sha256_of
 from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import IMAGE_SUFFIXES
 from app.entrypoints.images.options import jobs_option, json_option
@@ -30,26 +30,19 @@ class Sent:
 
 
 class Uploads:
-    """Uploads files as images, each content once."""
+    """Uploads files as images, each content once: once at all, or with `again` once in this run."""
 
     def __init__(
-        self, client: ImageClient, details: Details, *, title_from_filename: bool, source: str, bars: Bars
+        self, client: ImageClient, details: Details, *, title_from_filename: bool, again: bool, bars: Bars
     ) -> None:
         self._client = client
         self._details = details
-        self._source = source
+        self._again = again
+        self._source = str(uuid.uuid4()) if again else ""  # then this run has nothing in common with earlier ones
         self._title_from_filename = title_from_filename
         self._bars = bars
         self._lock = threading.Lock()
         self._image_ids: dict[str, Future[str]] = {}
-
-    def know(self, images: Iterable[Image]) -> None:
-        """Do not upload what these are."""
-        for image in images:
-            if image.sha256 and image.sha256 not in self._image_ids:
-                known: Future[str] = Future()
-                known.set_result(image.image_id)
-                self._image_ids[image.sha256] = known
 
     def upload(self, path: Path) -> Sent:
         """Raises what uploading does, also where it was another file with the same content that could not be."""
@@ -60,14 +53,25 @@ class Uploads:
         if image_id is not mine:
             return Sent(ALREADY_THERE, image_id.result())
         try:
-            title = path.stem if self._title_from_filename else self._details.title
-            details = self._details.named(path.name, title=title)
-            with self._bars.transfer(path.name, path.stat().st_size) as move:
-                image = send(self._client, path, digest, details, progress=move, source=self._source)
+            sent = self._stored(digest) or self._send(path, digest)
         except BaseException as error:
             mine.set_exception(error)
             raise
-        mine.set_result(image.image_id)
+        mine.set_result(sent.image_id)
+        return sent
+
+    def _stored(self, digest: str) -> Sent | None:
+        """What the server has with these bytes already, unless that does not count."""
+        if self._again:
+            return None
+        found = self._client.page(ImageFilter(sha256=digest), limit=1).images
+        return Sent(ALREADY_THERE, found[0].image_id) if found else None
+
+    def _send(self, path: Path, digest: str) -> Sent:
+        title = path.stem if self._title_from_filename else self._details.title
+        details = self._details.named(path.name, title=title)
+        with self._bars.transfer(path.name, path.stat().st_size) as move:
+            image = send(self._client, path, digest, details, progress=move, source=self._source)
         return Sent("uploaded", image.image_id, image)
 
 
@@ -119,10 +123,7 @@ def upload(
 
     with tallied(connection) as tally, Bars("Upload", stop, total=len(files)) as bars:
         details = Details(title=title, description=description, location=location, tags=tags)
-        source = str(uuid.uuid4()) if again else ""  # then this run has nothing in common with earlier ones
-        uploads = Uploads(client, details, title_from_filename=title_from is not None, source=source, bars=bars)
-        if not again and files:
-            uploads.know(client.images())
+        uploads = Uploads(client, details, title_from_filename=title_from is not None, again=again, bars=bars)
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
         if tally.count(ALREADY_THERE) and (title_from or details != Details()):
             say("Images that were already there are unchanged; use `images edit` and `images tag` to change them.")

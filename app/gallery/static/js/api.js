@@ -81,16 +81,16 @@ export const getImage = (id, options) => sendForJson(`/images/${id}/metadata?src
 export const editImage = (id, version, changes) =>
   sendForJson(`/images/${id}`, { method: "PATCH", body: changes, headers: { "If-Match": `"${version}"` } });
 
-/** Deletes up to 100 images, also when the page is being left. */
-export const deleteImages = (ids) =>
-  sendForJson("/images/batch-delete", { method: "POST", body: { image_ids: ids }, keepalive: true });
+/** Deletes up to 100 images, also when the page is being left; `headers` say for whom. */
+export const deleteImages = (ids, headers) =>
+  sendForJson("/images/batch-delete", { method: "POST", body: { image_ids: ids }, headers, keepalive: true });
 
 export const getImageFile = async (id) => (await send(`/images/${id}?download=true`)).blob();
 
 export const listTags = async (prefix, options) =>
   (await sendForJson(`/tags?${new URLSearchParams({ prefix, limit: 8 })}`, options)).tags;
 
-export const getLimits = () => sendForJson("/limits");
+export const getLimits = (options) => sendForJson("/limits", options);
 
 export const announceUpload = (announcement, key) =>
   sendForJson("/uploads", { method: "POST", body: announcement, headers: { "Idempotency-Key": key } });

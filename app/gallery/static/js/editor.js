@@ -4,6 +4,7 @@ import { Problem, editImage, getImage } from "./api.js";
 import { chooseBetween } from "./conflict.js";
 import { el } from "./element.js";
 import { FIELDS, sameValue } from "./fields.js";
+import { limitLength } from "./limits.js";
 import { TagField } from "./tag-field.js";
 
 export class Editor {
@@ -19,15 +20,15 @@ export class Editor {
     this.#image = image;
     this.#saved = saved;
     this.#tags.set(image.tags);
-    const fields = Object.entries(FIELDS).map(([name, { label, element, maxlength }]) => {
+    const fields = Object.entries(FIELDS).map(([name, { label, element, limit }]) => {
       if (name === "tags")
         return el("div", { class: "field" }, el("span", { "aria-hidden": "true" }, label), this.#tags.element);
       this.#inputs[name] = el(element, {
         name,
-        maxlength,
         autocomplete: "off",
         ...(element === "textarea" && { rows: 4 }),
       });
+      limitLength(this.#inputs[name], limit);
       this.#inputs[name].value = image[name] ?? "";
       return el("label", { class: "field" }, el("span", {}, label), this.#inputs[name]);
     });

@@ -1,9 +1,9 @@
-/** The fields of an image that people may change: what they are called, and how they are asked for. */
+/** The fields of an image that people may change: what they are called, how they are asked for, and their limits. */
 
 export const FIELDS = {
-  title: { label: "Title", element: "input", maxlength: 200 },
-  description: { label: "Description", element: "textarea", maxlength: 2000 },
-  location: { label: "Location", element: "input", maxlength: 200 },
+  title: { label: "Title", element: "input", limit: "max_title_length" },
+  description: { label: "Description", element: "textarea", limit: "max_description_length" },
+  location: { label: "Location", element: "input", limit: "max_location_length" },
   tags: { label: "Tags" },
 };
 

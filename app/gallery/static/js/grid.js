@@ -105,7 +105,7 @@ export class Grid {
         blur,
         picture,
         el("span", { class: "tile-caption", "aria-hidden": "true" }, nameOf(image)),
-        image.frames > 1 && el("span", { class: "tile-mark", "aria-hidden": "true" }, "GIF"),
+        image.frames > 1 && el("span", { class: "tile-mark", "aria-hidden": "true" }, "Animated"),
       ),
       el(
         "label",

@@ -53,6 +53,12 @@ export class Library extends EventTarget {
     return this.images.find((image) => image.image_id === id);
   }
 
+  /** The newest image with exactly these bytes, of all and whatever the view; undefined if none, or out of sight. */
+  async findCopy(sha256, signal) {
+    const { images } = await listImages({ sha256 }, { srcset: false, signal });
+    return images.find((image) => !this.#hidden.has(image.image_id));
+  }
+
   /** The image so many places further on, or undefined. */
   beside(id, step) {
     return this.images[this.images.findIndex((image) => image.image_id === id) + step];

@@ -6,7 +6,6 @@ import { Deletions } from "./deletion.js";
 import { byId } from "./element.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
-import { KnownFiles } from "./known-files.js";
 import { LargeView } from "./large-view.js";
 import { Library } from "./library.js";
 import { Selection, showSelectionBar } from "./selection.js";
@@ -23,8 +22,7 @@ const library = new Library();
 const selection = new Selection(library);
 const deletions = new Deletions(library);
 const remove = (ids) => deletions.remove(ids.map((id) => library.find(id)).filter(Boolean));
-const knownFiles = new KnownFiles();
-const queue = new UploadQueue(knownFiles);
+const queue = new UploadQueue(library);
 const filters = new Filters((next, { typing = false } = {}) => go({ ...next, image: null }, { replace: typing }));
 const open = (id) => go({ ...view, image: id }, { opened: true });
 const grid = new Grid(byId("grid"), library, selection, { open, remove });
@@ -80,7 +78,6 @@ queue.addEventListener("done", async ({ detail: { image } }) => {
   const complete = await getImage(image.image_id).catch(() => image);
   if (!isFiltered(view)) library.add(complete);
 });
-library.addEventListener("removed", ({ detail: ids }) => knownFiles.remove(ids));
 
 // The end of the grid is watched anew after each page: if it is still in sight, the next one is due.
 const endInSight = new IntersectionObserver(
@@ -100,8 +97,11 @@ addEventListener("online", () => {
 });
 showConnection();
 
-askWhoIsThere(() => {
-  filters.show(view);
-  library.show(filterOf(view));
-  if (view.image) large.show(view.image);
+askWhoIsThere({
+  start: () => {
+    filters.show(view);
+    library.show(filterOf(view));
+    if (view.image) large.show(view.image);
+  },
+  leaving: () => deletions.carryOut(),
 });

@@ -21,8 +21,8 @@ const WORDS = {
   },
 };
 
-/** Calls `start` once it is known who is there. */
-export function askWhoIsThere(start) {
+/** Calls `start` once it is known who is there, and `leaving` before they sign out. */
+export function askWhoIsThere({ start, leaving }) {
   const dialog = byId("sign-in");
   const begin = () => {
     const name = displayName();
@@ -45,6 +45,7 @@ export function askWhoIsThere(start) {
 
   dialog.addEventListener("cancel", (event) => event.preventDefault()); // there is nothing behind it to go back to
   byId("sign-out").addEventListener("click", () => {
+    leaving();
     signOut();
     location.assign(document.documentElement.dataset.root);
   });

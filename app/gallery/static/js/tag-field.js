@@ -2,6 +2,7 @@
 
 import { Problem, listTags } from "./api.js";
 import { el, iconButton } from "./element.js";
+import { limitLength } from "./limits.js";
 
 let fields = 0;
 
@@ -17,7 +18,7 @@ export class TagField extends EventTarget {
   #active = -1;
 
   /** `label` names the field. Where `showsTags` is false, the tags are shown elsewhere. */
-  constructor({ label, placeholder = "Add a tag", showsTags = true, maxLength = 50 }) {
+  constructor({ label, placeholder = "Add a tag", showsTags = true }) {
     super();
     const id = `tag-options-${++fields}`;
     this.#options = el("ul", { class: "options", role: "listbox", id, "aria-label": "Tags in use", hidden: true });
@@ -30,13 +31,13 @@ export class TagField extends EventTarget {
       "aria-autocomplete": "list",
       autocomplete: "off",
       autocapitalize: "none",
-      maxlength: maxLength,
       placeholder,
       oninput: () => this.#suggest(),
       onfocus: () => this.#suggest(),
       onblur: () => this.#leave(),
       onkeydown: (event) => this.#key(event),
     });
+    limitLength(this.#input, "max_tag_length");
     this.element = el("div", { class: "tag-field" }, showsTags && this.#chips, this.#input, this.#options);
     this.element.addEventListener("click", () => this.#input.focus());
   }

@@ -1,11 +1,26 @@
 /** Carries one file to the service: straight to the bucket where that is possible, else through the API. */
 
-import { Problem, abandonUpload, announceUpload, apiUrl, completeUpload, problemOf, unreachable } from "./api.js";
+import {
+  Problem,
+  abandonUpload,
+  announceUpload,
+  apiUrl,
+  completeUpload,
+  getLimits,
+  problemOf,
+  unreachable,
+} from "./api.js";
 import { asBytes } from "./format.js";
 import { identifyingHeaders } from "./session.js";
 
 /** Whether the bucket takes requests from this page; not known before one was tried. */
 let bucketAnswers = null;
+
+/**
+ * Keys of files that have been sent through the service because the bucket did not answer. They stay on that way: their
+ * announcements are abandoned, and what is sent again the same way is stored once.
+ */
+const turnedAway = new Set();
 
 /** The largest file that can be taken on either way. */
 export const largestFile = (limits) =>
@@ -16,12 +31,13 @@ export const largestFile = (limits) =>
  * repeat. `progress` is called with the bytes that are on their way, then with "checking".
  */
 export async function transfer(file, { limits, key, sha256, signal, progress }) {
-  const mayGoDirect = takesDirect(limits) && limits.content_types.includes(file.type);
+  const mayGoDirect = takesDirect(limits) && !turnedAway.has(key) && limits.content_types.includes(file.type);
   if (mayGoDirect) {
     try {
       return await straightToBucket(file, { key, sha256, signal, progress });
     } catch (problem) {
-      if (problem.code !== "bucket_unreachable" || !navigator.onLine) throw problem;
+      if (problem.code !== "bucket_closed") throw problem;
+      turnedAway.add(key);
       if (file.size > limits.max_upload_bytes) throw tooLargeForApi(limits);
     }
   }
@@ -52,18 +68,28 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
   try {
     const { image, upload } = await unlessAborted(announced, signal);
     const { status } = await send(upload.method, upload.url, upload.headers, file, signal, progress);
-    if (status === 0 && bucketAnswers === null) bucketAnswers = false;
-    if (status === 0) throw new Problem({ status, code: "bucket_unreachable", detail: unreachable().message });
+    if (status === 0) throw await whyUnanswered(signal);
     bucketAnswers = true;
     // 412: it has arrived already, and only the answer was lost.
     if (status !== 200 && status !== 412) throw problemOf(status, "");
     progress("checking");
     return await completeUpload(image.image_id, signal);
   } catch (error) {
-    if (error.name === "AbortError" || error.code === "bucket_unreachable")
+    if (error.name === "AbortError" || error.code === "bucket_closed")
       announced.then(({ image }) => abandonUpload(image.image_id)).catch(() => {}); // else it expires
     throw error;
   }
+}
+
+/**
+ * Browsers do not tell a lost connection from a bucket whose CORS rules keep the page out. It is taken for the latter
+ * only if the bucket has never answered, and the service still does. After the former the announcement holds good.
+ */
+async function whyUnanswered(signal) {
+  if (!bucketAnswers) await getLimits({ signal });
+  if (bucketAnswers) return unreachable();
+  bucketAnswers = false;
+  return new Problem({ status: 0, code: "bucket_closed", detail: "The storage takes no uploads from this page." });
 }
 
 async function throughApi(file, { key, sha256, signal, progress }) {

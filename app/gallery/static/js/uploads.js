@@ -1,8 +1,8 @@
 /** The queue of uploads: three at a time, each with its state. Tells of changes by events; knows no elements. */
 
-import { Problem, getLimits } from "./api.js";
+import { Problem } from "./api.js";
 import { asBytes } from "./format.js";
-import { sha256Of } from "./known-files.js";
+import { askLimits } from "./limits.js";
 import { largestFile, transfer } from "./transfer.js";
 
 const AT_ONCE = 3;
@@ -40,12 +40,11 @@ class Upload {
 /** Events: `change` (an upload, or undefined for all), `done` (an upload), `idle` once nothing is left to do. */
 export class UploadQueue extends EventTarget {
   uploads = [];
-  #known;
-  #limits = null;
+  #library;
 
-  constructor(knownFiles) {
+  constructor(library) {
     super();
-    this.#known = knownFiles;
+    this.#library = library;
     addEventListener("beforeunload", (event) => {
       if (this.totals.running) event.preventDefault(); // the browser asks whether to leave
     });
@@ -106,7 +105,7 @@ export class UploadQueue extends EventTarget {
     this.#turn(upload, "reading");
     const { signal } = upload.controller;
     try {
-      const limits = await this.#askLimits();
+      const limits = await askLimits();
       refuseWhatIsHopeless(upload.file, limits);
       const sha256 = await sha256Of(upload.file);
       if (sha256 && !upload.isWantedTwice) upload.twin = await this.#twin(upload, sha256);
@@ -121,7 +120,6 @@ export class UploadQueue extends EventTarget {
         signal,
         progress: (far) => this.#progress(upload, far),
       });
-      this.#known.add(upload.image);
       this.#turn(upload, "done");
       this.#tell("done", upload);
     } catch (error) {
@@ -133,22 +131,14 @@ export class UploadQueue extends EventTarget {
     }
   }
 
-  /** Asked for once, by whichever upload comes first; again only if that failed. */
-  #askLimits() {
-    this.#limits ??= getLimits().catch((problem) => {
-      this.#limits = null;
-      throw problem;
-    });
-    return this.#limits;
-  }
-
   /** What is stored already with the same bytes, or `{filename}` of another file here that has them. */
   async #twin(upload, sha256) {
     upload.sha256 = sha256;
     const here = this.uploads.find(
       (other) => other !== upload && other.sha256 === sha256 && (other.isActive || other.state === "waiting"),
     );
-    return here ? { filename: here.file.name } : ((await this.#known.find(sha256)) ?? null);
+    if (here) return { filename: here.file.name };
+    return (await this.#library.findCopy(sha256, upload.controller.signal)) ?? null;
   }
 
   #progress(upload, far) {
@@ -189,7 +179,15 @@ function refuseWhatIsHopeless(file, limits) {
     });
 }
 
+/** The file's SHA-256 in hexadecimal, or null where the browser has none: it has over HTTPS and on localhost. */
+async function sha256Of(file) {
+  if (!crypto.subtle) return null;
+  return asHex(new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer())));
+}
+
 /** For Idempotency-Key; crypto.randomUUID exists over HTTPS and on localhost only. */
 function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return asHex(crypto.getRandomValues(new Uint8Array(16)));
 }
+
+const asHex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
