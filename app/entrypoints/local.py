@@ -30,7 +30,7 @@ from app.entrypoints.lock import locked
 from app.entrypoints.signals import Stopped, StopSignals
 from app.errors import BackendUnavailable
 from app.services import build_services
-from app.services.audit import Orders
+from app.services.audit import AuditOptions
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
 from app.setting_types import PRODUCTION_STAGE
@@ -310,9 +310,9 @@ def _recover(settings: Settings) -> None:
     if not damaged.exists():
         return
     click.echo("The last stop was not clean. Putting the tables right from what is in the bucket ...")
-    orders = Orders(repair=True, rebuild=True, grace=timedelta())
+    options = AuditOptions(repair=True, rebuild=True, grace=timedelta())
     try:
-        audit(settings, orders, only_left=True)
+        audit(settings, options, only_left=True)
     except BackendUnavailable as error:
         raise StartError(f"The tables could not be put right: {error.store} does not answer.") from error
     damaged.unlink()
