@@ -20,7 +20,7 @@ from app.entrypoints.traces import require_tracing
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
 from app.keys import is_user_id
-from app.services.audit import Orders
+from app.services.audit import AuditOptions
 from app.settings import Settings, SettingsError
 
 
@@ -110,7 +110,7 @@ def audit_command(
     if grace < 0:
         raise click.BadParameter("is below 0", param_hint="--grace")
     settings = _settings()
-    orders = Orders(
+    options = AuditOptions(
         user_id=user_id,
         repair=repair,
         rebuild=rebuild,
@@ -118,7 +118,7 @@ def audit_command(
         grace=timedelta(seconds=grace),
     )
     try:
-        left = audit(settings, orders, as_json=as_json, figures=figures)
+        left = audit(settings, options, as_json=as_json, figures=figures)
     except BackendUnavailable as error:
         raise click.ClickException(f"{_no_answer(settings, error)} Then run this again.") from error
     context.exit(1 if left else 0)

@@ -30,7 +30,7 @@ from app.entrypoints.lock import locked
 from app.entrypoints.signals import Stopped, StopSignals
 from app.errors import BackendUnavailable
 from app.services import build_services
-from app.services.audit import Orders
+from app.services.audit import AuditOptions
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
 from app.settings import Settings
@@ -309,9 +309,9 @@ def _recover(settings: Settings) -> None:
     if not damaged.exists():
         return
     click.echo("The last stop was not clean. Restoring the tables from the bucket ...")
-    orders = Orders(repair=True, rebuild=True, grace=timedelta())
+    options = AuditOptions(repair=True, rebuild=True, grace=timedelta())
     try:
-        audit(settings, orders, only_left=True)
+        audit(settings, options, only_left=True)
     except BackendUnavailable as error:
         raise StartError(f"The tables could not be restored: {error.store} does not answer.") from error
     damaged.unlink()

@@ -121,7 +121,7 @@ def test_a_file_is_looked_for_by_one_request_whatever_is_shown(visit: Visit) -> 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/api/v1/images?" in request.url else None)
     drop(page, {"copy.jpg": data})
-    expect(page.locator(".upload")).to_contain_text("You have this already: “Past the page”")
+    expect(page.locator(".upload")).to_contain_text("You already have this image: “Past the page”")
     (url,) = asked
     assert f"sha256={hashlib.sha256(data).hexdigest()}" in url
 
