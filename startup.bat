@@ -34,13 +34,9 @@ exit /b %errorlevel%
 
 :test
 call :install requirements-dev.txt || exit /b 1
-set "rest="
-:next
-shift
-if "%~1"=="" goto pytest
-set "rest=%rest% %1"
-goto next
-:pytest
+rem All that follows "test", as it was typed: %1, %2 and so on would lose the "=" of --option=value.
+set rest=%*
+set rest=%rest:*test=%
 .venv\Scripts\python.exe -m pytest%rest%
 exit /b %errorlevel%
 

@@ -39,7 +39,7 @@ class InvalidRequest(ServiceError):
 
 class InvalidUser(ServiceError):
     code = "invalid_user"
-    default_detail = "X-User-ID must be 1 to 128 of A-Z a-z 0-9 . _ - @ : + = | and given once."
+    default_detail = "X-User-ID must be given once, with 1 to 128 characters of A-Z a-z 0-9 . _ - @ : + = |."
 
 
 class MissingUser(ServiceError):
@@ -69,7 +69,7 @@ class LengthRequired(ServiceError):
 
 class ChecksumMismatch(ServiceError):
     code = "checksum_mismatch"
-    default_detail = "The bytes received do not have the checksum sent with them. Nothing was stored; send them again."
+    default_detail = "The bytes received do not match the checksum sent with them. Nothing was stored; send them again."
 
 
 class NotOwner(ServiceError):
@@ -79,7 +79,7 @@ class NotOwner(ServiceError):
 
 class InvalidLink(ServiceError):
     code = "invalid_link"
-    default_detail = "The link was altered, or is not one of this service. Take the one that the image has now."
+    default_detail = "The link was altered, or is not from this service. Use the one in the image's current metadata."
 
 
 class ImageNotFound(ServiceError):
@@ -89,7 +89,7 @@ class ImageNotFound(ServiceError):
 
 class PreconditionFailed(ServiceError):
     code = "precondition_failed"
-    default_detail = "The image was changed meanwhile. Read it again before you change or delete it."
+    default_detail = "The image has changed in the meantime. Read it again before you change or delete it."
 
 
 class ImageTooLarge(ServiceError):
@@ -108,10 +108,10 @@ class InvalidImage(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """As much is being decoded in this process as its memory allows; a little later there is room."""
+    """This process is already decoding as much as its memory allows; shortly there is room again."""
 
     code = "overloaded"
-    default_detail = "Too many images are being checked at the moment. Try again shortly."
+    default_detail = "Too many images are being processed at the moment. Try again shortly."
 
 
 class RangeNotSatisfiable(ServiceError):
@@ -130,19 +130,19 @@ class IdempotencyConflict(ServiceError):
 
 class RequestInProgress(ServiceError):
     code = "request_in_progress"
-    default_detail = "The same request is being carried out at the moment. Repeat it shortly for its answer."
+    default_detail = "The same request is still being processed. Repeat it shortly to get its answer."
 
 
 class UploadNotPending(ServiceError):
     code = "upload_not_pending"
-    default_detail = "This image does not wait for an upload."
+    default_detail = "This image is not waiting for an upload."
 
 
 class UploadRejected(ServiceError):
-    """What was uploaded straight to the bucket is no image that the service stores; `detail` says why."""
+    """What was uploaded straight to the bucket is not an image that the service accepts; `detail` says why."""
 
     code = "upload_rejected"
-    default_detail = "What was uploaded was not accepted."
+    default_detail = "The uploaded file was not accepted."
 
 
 class UploadExpired(ServiceError):
@@ -151,10 +151,10 @@ class UploadExpired(ServiceError):
 
 
 class RateLimited(ServiceError):
-    """Too many requests in a while."""
+    """Too many requests in a period."""
 
     code = "rate_limited"
-    default_detail = "Too many requests. Wait as long as Retry-After says."
+    default_detail = "Too many requests. Try again after the seconds given in Retry-After."
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__()
@@ -162,17 +162,17 @@ class RateLimited(ServiceError):
 
 
 class QuotaExceeded(ServiceError):
-    """The user has as many images, or as many bytes, as one may have. Waiting does not help, deleting does."""
+    """The user has as many images or bytes as the quota allows. Waiting does not help, deleting does."""
 
     code = "quota_exceeded"
-    default_detail = "You have as much as you may. GET /api/v1/usage tells; delete something, then try again."
+    default_detail = "Your quota is used up (see GET /api/v1/usage). Delete something and try again."
 
 
 class BackendUnavailable(ServiceError):
     """A store is down, gone, slow or throttling; the same request may succeed a little later."""
 
     code = "backend_unavailable"
-    default_detail = "A store does not answer at the moment. Try again shortly."
+    default_detail = "Storage is not available at the moment. Try again shortly."
 
     def __init__(self, store: str) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ _EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the bytes are. Width and height in pixels as seen, with the orientation applied.
+    """What the bytes are. Width and height in pixels as displayed, with the orientation applied.
 
     `captured_at` is `2026-01-02T03:04:05`, with `+01:00` behind it where the camera knew its offset
     from UTC; without, it is the time of the place where the camera was. `dominant_color` is `#rrggbb`,
@@ -113,9 +113,9 @@ def inspect_and_render(
                 if frames > 1:
                     small = small.crop(0, 0, small.width, max(1, small.height // frames))
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
-                raise InvalidImage("The image is damaged or cut short: a frame of its animation is not whole.")
+                raise InvalidImage("The image is damaged or cut short: a frame of its animation is incomplete.")
     except pyvips.Error as error:
-        raise InvalidImage("The image is damaged or cut short: it does not decode whole.") from error
+        raise InvalidImage("The image is damaged or cut short: it does not decode completely.") from error
     color, placeholder = _placeholder(small, shape.orientation)
     facts = ImageFacts(
         content_type,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, get_args
 
-from app.setting_types import LOCAL_STAGE, PRODUCTION_STAGE, SecretAlgorithm
+from app.setting_types import LOCAL_STAGE, SecretAlgorithm
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -18,14 +18,14 @@ def require_consistent(settings: "Settings") -> None:
         raise ValueError("MAX_IMAGE_DECODE_BYTES is above DECODE_MEMORY_BYTES")
     for spec in settings.specs_at_upload:
         if not spec.can_be_asked_for(settings.variant_sizes, settings.presets.values()):
-            raise ValueError(f"VARIANTS_AT_UPLOAD: {spec.name} is neither of VARIANT_SIZES nor of VARIANT_PRESETS")
+            raise ValueError(f"VARIANTS_AT_UPLOAD: {spec.name} matches neither VARIANT_SIZES nor VARIANT_PRESETS")
     if settings.stage != LOCAL_STAGE and settings.secret_key is None:
         raise ValueError("SECRET_KEY is needed unless STAGE=local")
     if settings.auth_mode == "jwt":
         _require_jwt(settings)
-    elif settings.stage == PRODUCTION_STAGE and not settings.trusted_proxy:
+    elif settings.is_production and not settings.trusted_proxy:
         raise ValueError(
-            "AUTH_MODE=header believes any X-User-ID: with STAGE=production say TRUSTED_PROXY=true "
+            f"AUTH_MODE=header believes any X-User-ID: with STAGE={settings.stage} set TRUSTED_PROXY=true "
             "if a gateway sets the header, or use AUTH_MODE=jwt"
         )
 
@@ -38,16 +38,16 @@ def _require_jwt(settings: "Settings") -> None:
         raise ValueError("AUTH_MODE=jwt needs either JWT_JWKS_URL or JWT_KEY")
     secrets = [name for name in settings.jwt_algorithms if name in get_args(SecretAlgorithm)]
     if secrets and len(secrets) < len(settings.jwt_algorithms):
-        raise ValueError("JWT_ALGORITHMS mixes those of secrets (HS...) with those of public keys")
+        raise ValueError("JWT_ALGORITHMS mixes algorithms for secrets (HS...) and for public keys")
     if settings.jwt_key is None:
         if secrets:
-            raise ValueError("JWT_ALGORITHMS of secrets (HS...) need JWT_KEY")
+            raise ValueError("JWT_ALGORITHMS for secrets (HS...) need JWT_KEY")
         if settings.stage != LOCAL_STAGE and not str(settings.jwt_jwks_url).startswith("https://"):
             raise ValueError("JWT_JWKS_URL must start with https:// unless STAGE=local")
         return
     key = settings.jwt_key.get_secret_value()
     if bool(secrets) == key.lstrip().startswith("-----BEGIN"):
-        raise ValueError("JWT_KEY is a secret for JWT_ALGORITHMS of HS..., and a public key in PEM for all others")
+        raise ValueError("JWT_KEY must be a secret for JWT_ALGORITHMS HS..., and a public key in PEM for all others")
     # RFC 7518 section 3.2: a secret is at least as long as the hash.
     needed = max((int(name[2:]) // 8 for name in secrets), default=0)
     if len(key.encode()) < needed:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from app.variant_specs import parsed_preset, parsed_spec
 
 LOCAL_STAGE = "local"
-PRODUCTION_STAGE = "production"
+PRODUCTION_STAGES = frozenset({"prod", "production"})
 
 
 def _url_without_slash(value: str) -> str:

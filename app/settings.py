@@ -17,7 +17,7 @@ from app.models import MAX_TAG_LENGTH, ImageLimits, StripMetadata
 from app.setting_rules import require_consistent
 from app.setting_types import (
     LOCAL_STAGE,
-    PRODUCTION_STAGE,
+    PRODUCTION_STAGES,
     Count,
     Port,
     Preset,
@@ -48,7 +48,7 @@ class Settings(BaseModel):
         str,
         Field(
             pattern=r"^[a-z][a-z0-9-]{0,31}$",
-            description="local, or the name of a deployment such as production",
+            description="local, or the name of a deployment; in prod or production nothing is created here",
         ),
     ] = LOCAL_STAGE
     host: Annotated[str, Field(description="address to listen on; 0.0.0.0 inside a container")] = "127.0.0.1"
@@ -71,8 +71,8 @@ class Settings(BaseModel):
     otel_exporter_otlp_endpoint: Annotated[
         Url | None,
         Field(
-            description="where traces go, by OTLP over HTTP, such as http://localhost:4318; needs "
-            "requirements-tracing.txt; empty: none are made (docs/operations.md)"
+            description="where traces are sent, by OTLP over HTTP, such as http://localhost:4318; needs "
+            "requirements-tracing.txt; empty: no traces (docs/operations.md)"
         ),
     ] = None
     secret_key: Annotated[
@@ -86,7 +86,7 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(
             min_length=32,
-            description="the SECRET_KEY before this one: what it has signed stays good while this is set",
+            description="the previous SECRET_KEY: what it signed stays valid while this is set",
         ),
     ] = None
     public_url: Annotated[
@@ -101,13 +101,13 @@ class Settings(BaseModel):
     trusted_proxy: Annotated[
         bool,
         Field(
-            description="true: a gateway sets X-User-ID (else STAGE=production refuses AUTH_MODE=header) "
+            description="true: a gateway sets X-User-ID (else production refuses AUTH_MODE=header) "
             "and adds the client's address to X-Forwarded-For"
         ),
     ] = False
     jwt_issuer: Annotated[str | None, Field(description="who signs the tokens (iss); needed with AUTH_MODE=jwt")] = None
     jwt_audience: Annotated[
-        str | None, Field(description="whom the tokens are for (aud): this service; needed with AUTH_MODE=jwt")
+        str | None, Field(description="who the tokens are for (aud): this service; needed with AUTH_MODE=jwt")
     ] = None
     jwt_jwks_url: Annotated[
         WebAddress | None, Field(description="where the issuer publishes its keys; https, unless STAGE=local")
@@ -140,9 +140,9 @@ class Settings(BaseModel):
         Field(description="redis://... to count together; empty: each process counts for itself"),
     ] = None
     max_images_per_user: Annotated[
-        Count | None, Field(description="most images that a user may have; the same for every process; empty: any")
+        Count | None, Field(description="most images a user may have; the same for every process; empty: no limit")
     ] = None
-    max_bytes_per_user: Annotated[Count | None, Field(description="most bytes of all images of a user, likewise")] = (
+    max_bytes_per_user: Annotated[Count | None, Field(description="most bytes of all of a user's images, likewise")] = (
         None
     )
 
@@ -151,11 +151,11 @@ class Settings(BaseModel):
     )
     aws_endpoint_url: Annotated[
         Url | None,
-        Field(description="where AWS answers; empty: the embedded emulator if STAGE=local, else AWS itself"),
+        Field(description="AWS endpoint; empty: the embedded emulator if STAGE=local, else AWS itself"),
     ] = None
     s3_public_endpoint_url: Annotated[
         Url | None,
-        Field(description="S3's address in presigned URLs, where clients see another than the service does"),
+        Field(description="S3's address in presigned URLs, if clients use another than the service does"),
     ] = None
     aws_access_key_id: Annotated[
         str | None,
@@ -185,13 +185,13 @@ class Settings(BaseModel):
         tuple[Url, ...] | None,
         BeforeValidator(split),
         Field(
-            description="web origins that may use presigned URLs, comma-separated; put on a bucket made here; "
+            description="web origins that may use presigned URLs, comma-separated; applied to buckets created here; "
             "empty: this service's own on this machine"
         ),
     ] = None
     metadata_records: Annotated[
         bool | None,
-        Field(description="keep a copy of each row in the bucket; empty: yes, unless STAGE=production"),
+        Field(description="keep a copy of each row in the bucket; empty: yes, except in production"),
     ] = None
 
     emulator_port: Annotated[Port, Field(description="port of the embedded emulator")] = 4566
@@ -203,11 +203,11 @@ class Settings(BaseModel):
     )
     max_request_bytes: Annotated[
         Count | None,
-        Field(description="largest request body that gets here, where something in front has a limit; empty: any"),
+        Field(description="largest request body, if something in front has a limit; empty: no limit"),
     ] = None
     max_response_bytes: Annotated[
         Count | None,
-        Field(description="largest answer that gets to the client, likewise; larger images are redirected to S3"),
+        Field(description="largest answer, likewise; larger images are redirected to S3"),
     ] = None
     max_image_pixels: Annotated[Count, Field(description="most pixels of an image, summed over its frames")] = (
         50_000_000
@@ -219,10 +219,10 @@ class Settings(BaseModel):
         Count, Field(description="largest profiles, Exif data and texts of an image in all, once inflated")
     ] = 4 * 1024 * 1024
     max_image_decode_bytes: Annotated[
-        Count, Field(description="most memory that decoding one image may take, as its header tells")
+        Count, Field(description="most memory that decoding one image may take, according to its header")
     ] = 256 * 1024 * 1024
     decode_memory_bytes: Annotated[
-        Count, Field(description="memory of one process for all images that it decodes at once")
+        Count, Field(description="memory for all images that one process decodes at once")
     ] = 512 * 1024 * 1024
     decode_wait_seconds: Annotated[
         float, Field(ge=0, le=60, description="how long an image waits for that memory before it is refused")
@@ -231,7 +231,7 @@ class Settings(BaseModel):
         StripMetadata,
         Field(
             description="what is removed from files before they are stored: none, location, or all "
-            "metadata but orientation, colour profile and copyright; variants never have any"
+            "metadata except orientation, colour profile and copyright; variants never have any"
         ),
     ] = StripMetadata.NONE
     max_title_length: Annotated[Count, Field(description="most characters of a title")] = 200
@@ -240,9 +240,9 @@ class Settings(BaseModel):
     max_filename_length: Annotated[Count, Field(le=255, description="most characters of a filename")] = 255
     max_tag_length: Annotated[Count, Field(le=MAX_TAG_LENGTH, description="most characters of a tag")] = 50
     max_tags: Annotated[Count, Field(le=50, description="tags of one image")] = 20
-    default_list_limit: Annotated[Count, Field(description="images on a page where the client does not say")] = 10
+    default_list_limit: Annotated[Count, Field(description="images on a page unless the client says otherwise")] = 10
     max_list_limit: Annotated[Count, Field(le=1000, description="most images on a page")] = 100
-    max_list_candidates: Annotated[Count, Field(description="images that one list request may look at")] = 2000
+    max_list_candidates: Annotated[Count, Field(description="images that one list request may read")] = 2000
     download_url_seconds: Annotated[
         int, Field(ge=60, le=604_800, description="lifetime of presigned download URLs, at most 7 days")
     ] = 3600
@@ -264,20 +264,21 @@ class Settings(BaseModel):
         tuple[SpecName, ...],
         BeforeValidator(split),
         Field(
-            description="variants made while a file is checked, not when first looked at, named as in links: "
-            "256x-contain-q80.auto (the best format that there is), 128x128-cover-center-q80.webp"
+            description="variants made while a file is checked, instead of when first requested, named as in links: "
+            "256x-contain-q80.auto (the best available format), 128x128-cover-center-q80.webp"
         ),
     ] = ()
     upload_url_seconds: Annotated[
         int, Field(ge=1, le=604_800, description="lifetime of presigned uploads, at most 7 days")
     ] = 3600
     worker_threads: Annotated[Count, Field(description="objects that one worker process checks at once")] = 4
-    sweep_seconds: Annotated[Count, Field(description="how often the worker looks for uploads that expired")] = 300
-    worker_metrics_host: Annotated[str, Field(description="address on which the worker shows its figures")] = (
+    sweep_seconds: Annotated[Count, Field(description="how often the worker looks for expired uploads")] = 300
+    worker_metrics_host: Annotated[str, Field(description="address on which the worker publishes its metrics")] = (
         "127.0.0.1"
     )
     worker_metrics_port: Annotated[
-        Port | None, Field(description="port for that, at /metrics and with METRICS_TOKEN if that is set; empty: none")
+        Port | None,
+        Field(description="port for that, at /metrics, with METRICS_TOKEN if it is set; empty: none"),
     ] = None
 
     @property
@@ -290,6 +291,11 @@ class Settings(BaseModel):
         """The web origins that may use presigned URLs."""
         own = (f"http://localhost:{self.port}", f"http://127.0.0.1:{self.port}")
         return own if self.bucket_cors_origins is None else self.bucket_cors_origins
+
+    @property
+    def is_production(self) -> bool:
+        """Whether real users are served: nothing is created, and who is calling must be certain."""
+        return self.stage in PRODUCTION_STAGES
 
     @property
     def uses_emulator(self) -> bool:
@@ -355,7 +361,7 @@ class Settings(BaseModel):
 
     @property
     def keeps_records(self) -> bool:
-        return self.stage != PRODUCTION_STAGE if self.metadata_records is None else self.metadata_records
+        return not self.is_production if self.metadata_records is None else self.metadata_records
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -46,7 +46,7 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
         case ContentType.JPEG:
             if jpeg := jpeg_parts(data):
                 if not jpeg.is_common:
-                    raise InvalidImage("The image is a JPEG in an arithmetic, lossless or hierarchical coding.")
+                    raise InvalidImage("Arithmetic, lossless and hierarchical JPEGs are not accepted.")
                 structure = Structure(
                     jpeg.metadata_bytes,
                     jpeg.buffered_bytes,
@@ -66,7 +66,7 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
             webp = webp_parts(data)
             structure = Structure(webp.metadata_bytes, seconds=_webp_seconds(webp))
     if structure is None:
-        raise InvalidImage("The image is damaged or cut short: its parts do not lead to its end.")
+        raise InvalidImage("The image is damaged or cut short: its structure does not lead to its end.")
     _limit("bytes of profiles, Exif data and texts", structure.metadata_bytes, limits.max_metadata_bytes)
     _limit("scans", structure.scans, limits.max_scans)
     _limit("frames", structure.frames, limits.max_frames)
@@ -75,7 +75,7 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of what kind the image is, and its pixels as seen, with the orientation applied."""
+    """Of what kind the image is, and its pixels as displayed, with the orientation applied."""
 
     content_type: ContentType
     width: int

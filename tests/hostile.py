@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "JPEG of 49 MP in 100 scans": (lambda: progressive_jpeg(7000, 7000, 100), "seconds to decode"),
     "JPEG with 9 MB of application data": (lambda: jpeg_with_segments(144), "profiles, Exif data and texts"),
     "GIF of 2,000 frames": (lambda: gif_frames(2000), "more frames .* the limit is 1000"),
-    "GIF of 100 MiB in blocks of one byte": (lambda: gif_of_tiny_blocks(100 * MEGABYTE), "do not lead to its end"),
+    "GIF of 100 MiB in blocks of one byte": (lambda: gif_of_tiny_blocks(100 * MEGABYTE), "does not lead to its end"),
     "WebP of 2,000 frames": (lambda: webp_frames(2000), "more frames .* the limit is 1000"),
     "WebP with a profile of 8 MB": (lambda: webp_with_profile(8 * MEGABYTE), "profiles, Exif data and texts"),
     "half of a JPEG": (lambda: _half(picture("JPEG", (640, 480))), "damaged or cut short"),

@@ -104,7 +104,7 @@ def _read_multipart(request: Request, models: RequestModels, spool: Spool) -> Up
     _, options = parse_options_header(request.headers["Content-Type"])
     boundary = options.get("boundary")
     if not boundary:
-        raise InvalidRequest("The Content-Type of a multipart body names its boundary.")
+        raise InvalidRequest("The Content-Type of a multipart body must name its boundary.")
     digests = _digests(request)
     body_hash = hashlib.sha256()
     form = _Form(spool)

@@ -27,7 +27,7 @@ def image_response(
     """
     changed_at = _last_modified(image)
     if _precondition_fails(request, image, changed_at):
-        raise PreconditionFailed("The image is not the one that the request asks for.")
+        raise PreconditionFailed("The image is not in the version that the request asks for.")
     if _is_current(request, image, changed_at):
         response = Response(status=304)
     elif request.method == "HEAD":

@@ -81,7 +81,7 @@ def _moment(value: object) -> object:
 def plain_number(value: object) -> object:
     """Python reads more as a number than people do: 1_0, +5, 5.0, or with blanks around."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
-        raise PydanticCustomError("number", "must be a whole number in plain digits")
+        raise PydanticCustomError("number", "must be a whole number, written in digits")
     return value
 
 
@@ -107,9 +107,9 @@ def with_words(text: str) -> str:
     """Refuses a search in which there is nothing to search for, or too much."""
     found = len(search_words(text))
     if found == 0:
-        raise PydanticCustomError("words", "holds no word: nothing with a letter or a digit")
+        raise PydanticCustomError("words", "contains no word: at least one letter or digit is needed")
     if found > _MAX_WANTED_WORDS:
-        raise PydanticCustomError("words", "may hold {most} different words at most", {"most": _MAX_WANTED_WORDS})
+        raise PydanticCustomError("words", "may contain at most {most} different words", {"most": _MAX_WANTED_WORDS})
     return text
 
 

@@ -15,8 +15,8 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/health")
 @operation(
     Operation(
-        summary="Whether the process serves",
-        answers={200: Answer(description="It does", model=Health)},
+        summary="Check that the process serves",
+        answers={200: Answer(description="It serves", model=Health)},
         identified=False,
     )
 )
@@ -27,10 +27,10 @@ def health() -> Response:
 @blueprint.get("/ready")
 @operation(
     Operation(
-        summary="Whether the stores answer",
+        summary="Check that the stores answer",
         answers={
-            200: Answer(description="All do", model=Readiness),
-            503: Answer(description="Those that are failing do not", model=Readiness),
+            200: Answer(description="All stores answer", model=Readiness),
+            503: Answer(description="Those listed as failing do not answer", model=Readiness),
         },
         identified=False,
     )
@@ -45,7 +45,7 @@ def ready() -> Response:
 @blueprint.get("/api/v1/limits")
 @operation(
     Operation(
-        summary="What this service accepts",
+        summary="Show what this service accepts",
         answers={200: Answer(description="Sizes, lengths and formats", model=Limits)},
         identified=False,
     )

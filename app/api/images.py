@@ -95,7 +95,7 @@ def list_images() -> Response:
     scope = context()
     query = parse(scope.models.list_query, query_values(request.query_string, lists=TAGS))
     if query.user_id is not None and query.user_id != caller():
-        raise errors.NotOwner("You can list your own images only.")
+        raise errors.NotOwner("You can only list your own images.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
     shown: ImageList = {
         "images": image_resources(page.images, with_srcset=query.srcset),
@@ -124,8 +124,8 @@ def list_images() -> Response:
                 headers=_DOWNLOAD_HEADERS,
             ),
             206: Answer(description="A part of it", image=True, headers=(*_DOWNLOAD_HEADERS, "Content-Range")),
-            302: Answer(description="It lies at the presigned URL", headers=("Location",)),
-            304: Answer(description="The client has it already", headers=("ETag",)),
+            302: Answer(description="It is at the presigned URL", headers=("Location",)),
+            304: Answer(description="The client already has it", headers=("ETag",)),
         },
         query=DownloadQuery,
         reads_headers=(
@@ -149,7 +149,7 @@ def download(image_id: str) -> Response:
     if query.encoding == "base64":
         # JSON is made in memory, and who wants it is not served by a redirect to bytes.
         if image.file_size > min(limit or scope.settings.max_body_bytes, scope.settings.max_body_bytes):
-            raise errors.ImageTooLarge("The image is too large for an answer in JSON. Ask without encoding.")
+            raise errors.ImageTooLarge("The image is too large for a JSON answer. Repeat the request without encoding.")
         data = b"".join(scope.services.images.open(image))
         return json_response(
             Base64Download(
@@ -166,7 +166,7 @@ def download(image_id: str) -> Response:
 @blueprint.get("/<image_id:image_id>/metadata")
 @operation(
     Operation(
-        summary="Show what is known about an image",
+        summary="Show an image's metadata",
         answers={200: Answer(description="The image", model=ImageResource, headers=("ETag",))},
         query=MetadataQuery,
         failures=_ONE_IMAGE,
@@ -182,7 +182,7 @@ def metadata(image_id: str) -> Response:
 @operation(
     Operation(
         summary="Edit title, description, location or tags",
-        answers={200: Answer(description="The image as it is now", model=ImageResource, headers=("ETag",))},
+        answers={200: Answer(description="The edited image", model=ImageResource, headers=("ETag",))},
         body="image_edit",
         reads_headers=("If-Match",),
         failures=(*_ONE_IMAGE, *_JSON_BODY, errors.PreconditionFailed),
@@ -204,7 +204,7 @@ def edit(image_id: str) -> Response:
 @operation(
     Operation(
         summary="Delete an image",
-        answers={200: Answer(description="It is gone", model=Deleted)},
+        answers={200: Answer(description="Deleted", model=Deleted)},
         reads_headers=("If-Match",),
         failures=(*_ONE_IMAGE, errors.PreconditionFailed),
     )
@@ -219,7 +219,7 @@ def delete(image_id: str) -> Response:
 @operation(
     Operation(
         summary="Delete up to 100 images",
-        answers={200: Answer(description="What became of each", model=BatchDeleteResults)},
+        answers={200: Answer(description="The result for each image", model=BatchDeleteResults)},
         body=BatchDelete,
         failures=_JSON_BODY,
     )

@@ -15,7 +15,7 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 @operation(
     Operation(
-        summary="Figures for Prometheus; with METRICS_TOKEN as a bearer token, where one is configured",
+        summary="Metrics for Prometheus; send METRICS_TOKEN as a bearer token if one is configured",
         answers={200: Answer(description="Prometheus' text format", media_types=("text/plain",))},
         failures=(InvalidToken,),
         identified=False,
@@ -27,5 +27,5 @@ def metrics() -> Response:
     if token is not None:
         expected = f"Bearer {token.get_secret_value()}".encode()
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
-            raise InvalidToken("Send the token for metrics as a bearer token.")
+            raise InvalidToken("Send the metrics token as a bearer token.")
     return Response(scope.services.metrics.exposition(), content_type=CONTENT_TYPE)

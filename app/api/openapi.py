@@ -12,7 +12,7 @@ from flask import Flask
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
-from app import errors
+from app import __version__, errors
 from app.api.context import EXTENSION, Context
 from app.api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from app.api.operations import Answer, Operation, operation_of
@@ -24,7 +24,6 @@ from app.problem_details import MEDIA_TYPE
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 
-VERSION = "1.0.0"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _PATH_FORMATS: dict[str, Json] = {"image_id": {"format": "uuid"}}
 _UPLOAD_FORM = "UploadForm"
@@ -75,7 +74,7 @@ class _Document:
             "openapi": "3.1.0",
             "info": {
                 "title": "Image Storage Service",
-                "version": VERSION,
+                "version": __version__,
                 "summary": "Stores images and gives them back fast, safely and findable.",
                 "license": {"name": "MIT", "identifier": "MIT"},
             },

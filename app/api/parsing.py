@@ -38,7 +38,7 @@ def split_tags(text: str) -> list[Any]:
         try:
             parsed: list[Any] = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            raise PydanticCustomError("tags", "starts like a JSON array but is none") from error
+            raise PydanticCustomError("tags", "looks like a JSON array but is not valid JSON") from error
         return parsed
     return [part for part in text.split(",") if part.strip()]
 

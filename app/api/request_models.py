@@ -96,7 +96,7 @@ class Base64Upload(UploadFields):
         twice = (self.model_fields_set & self.metadata.model_fields_set) - {"image_data", "metadata"}
         if twice:
             raise InvalidRequest(
-                errors=[FieldError(name, "is given both outside and inside of metadata") for name in sorted(twice)]
+                errors=[FieldError(name, "is given both outside and inside metadata") for name in sorted(twice)]
             )
         mine = self.model_dump(include=self.model_fields_set - {"image_data", "metadata"})
         return self.metadata.model_copy(update=mine)
@@ -108,7 +108,7 @@ class UploadAnnouncement(ImageEdit):
     filename: str
     content_type: Annotated[str, Field(description="image/jpeg, image/png, image/gif or image/webp")]
     file_size: Annotated[int, Field(ge=1, lt=2**53, description="bytes"), BeforeValidator(json_number)]
-    sha256: Annotated[Digest | None, Field(description="hexadecimal; S3 then takes no other bytes")] = None
+    sha256: Annotated[Digest | None, Field(description="hexadecimal; S3 then accepts no other bytes")] = None
     method: Annotated[UploadMethod, Field(description="PUT: the file as body; POST: a form")] = UploadMethod.PUT
 
     def announcement(self) -> Announcement:
@@ -116,7 +116,7 @@ class UploadAnnouncement(ImageEdit):
         try:
             content_type = ContentType(self.content_type.strip().lower())
         except ValueError as error:
-            raise UnsupportedImageType("The content_type is not that of a JPEG, PNG, GIF or WebP image.") from error
+            raise UnsupportedImageType("The content_type must be that of a JPEG, PNG, GIF or WebP image.") from error
         return Announcement(
             new=NewImage(filename=self.filename, **self.changes()),
             content_type=content_type,
@@ -138,32 +138,32 @@ class ListQuery(Request):
     tag_match: Annotated[Literal["any", "all"], Field(description="how many of the tags an image must have")] = "any"
     title: Annotated[
         Annotated[WantedText, StringConstraints(strip_whitespace=True)] | None,
-        Field(description="the whole title, in any case"),
+        Field(description="the whole title, ignoring case"),
     ] = None
     title_prefix: Annotated[
-        WantedText | None, Field(description="how the title starts, in any case; orders the list by title")
+        WantedText | None, Field(description="the start of the title, ignoring case; orders the list by title")
     ] = None
-    title_contains: Annotated[WantedText | None, Field(description="a part of the title, in any case")] = None
-    filename: Annotated[WantedText | None, Field(description="a part of the filename, in any case")] = None
-    location: Annotated[WantedText | None, Field(description="a part of the location, in any case")] = None
+    title_contains: Annotated[WantedText | None, Field(description="a part of the title, ignoring case")] = None
+    filename: Annotated[WantedText | None, Field(description="a part of the filename, ignoring case")] = None
+    location: Annotated[WantedText | None, Field(description="a part of the location, ignoring case")] = None
     q: Annotated[
         Annotated[WantedText, AfterValidator(with_words)] | None,
-        Field(description="words that all occur in title, description, filename, location or tags"),
+        Field(description="words that must all occur in title, description, filename, location or tags"),
     ] = None
     sha256: Annotated[
         Digest | None,
-        Field(description="of the bytes as they are stored, hexadecimal; until UPLOADED, as it was announced"),
+        Field(description="of the stored bytes, hexadecimal; before UPLOADED, of the announced ones"),
     ] = None
     content_type: Annotated[str | None, Field(description="exactly this type")] = None
-    created_after: Annotated[Moment | None, Field(description="not before this moment")] = None
-    created_before: Annotated[Moment | None, Field(description="before this moment")] = None
+    created_after: Annotated[Moment | None, Field(description="at or after this time")] = None
+    created_before: Annotated[Moment | None, Field(description="before this time")] = None
     status: Literal["PENDING_UPLOAD", "UPLOADED", "REJECTED"] = "UPLOADED"
     order: Annotated[
-        Literal["asc", "desc"] | None, Field(description="by created_at, desc if not given; with title_prefix asc")
+        Literal["asc", "desc"] | None, Field(description="by created_at, desc by default; with title_prefix asc")
     ] = None
     limit: int
-    cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None
-    explain: Annotated[bool, Field(description="show how the images were found, and what it cost")] = False
+    cursor: Annotated[str | None, Field(description="next_cursor of the previous page")] = None
+    explain: Annotated[bool, Field(description="show how the images were found and at what cost")] = False
     srcset: Annotated[bool, Field(description="show links to all sizes, as <img srcset> takes them")] = False
 
     def filter(self) -> ImageFilter:
@@ -190,7 +190,7 @@ class TagsQuery(Request):
     """Which of the caller's tags to show."""
 
     prefix: Annotated[
-        str, StringConstraints(max_length=MAX_WANTED_TEXT), Field(description="how the tag starts, in any case")
+        str, StringConstraints(max_length=MAX_WANTED_TEXT), Field(description="the start of the tag, ignoring case")
     ] = ""
     limit: int
 
@@ -199,13 +199,13 @@ class DownloadQuery(Request):
     """How to deliver an image's bytes."""
 
     download: Annotated[bool, Field(description="as an attachment")] = False
-    redirect: Annotated[bool, Field(description="by a redirect to the presigned URL")] = False
-    encoding: Annotated[Literal["base64"] | None, Field(description="inside of JSON")] = None
+    redirect: Annotated[bool, Field(description="redirect to the presigned URL")] = False
+    encoding: Annotated[Literal["base64"] | None, Field(description="inside JSON")] = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.redirect and self.encoding:
-            raise PydanticCustomError("query", "redirect and encoding exclude each other")
+            raise PydanticCustomError("query", "redirect and encoding cannot be combined")
         return self
 
 
@@ -216,19 +216,19 @@ class ThumbnailQuery(Request):
     height: Annotated[int | None, BeforeValidator(plain_number)] = None
     fit: Annotated[
         Literal["contain", "cover"] | None,
-        Field(description="contain (default): whole inside of width and height; cover: filling both, the rest cut off"),
+        Field(description="contain (default): fits inside width and height; cover: fills both and cuts off the rest"),
     ] = None
     crop: Annotated[
         Literal["center", "attention"] | None,
-        Field(description="what cover keeps: the middle (default), or what draws the eye"),
+        Field(description="what cover keeps: the centre (default), or the part that draws attention"),
     ] = None
     format: Annotated[
         Literal["auto", "jpeg", "webp", "avif", "png"],
-        Field(description="auto: what the Accept header names; only webp keeps an animation moving"),
+        Field(description="auto: chosen by the Accept header; only webp keeps animations"),
     ] = "auto"
     quality: Annotated[
         int,
-        Field(ge=1, le=100, description="rounded up to 50, 65, 80 or 90; PNG has none"),
+        Field(ge=1, le=100, description="rounded up to 50, 65, 80 or 90; not for PNG"),
         BeforeValidator(plain_number),
     ] = 80
     preset: str | None = None
@@ -247,7 +247,9 @@ class ThumbnailQuery(Request):
                     crop=Crop(self.crop or Crop.CENTER),
                 )
         elif twice:
-            raise InvalidRequest(errors=[FieldError(name, "goes without a preset") for name in sorted(twice)])
+            raise InvalidRequest(
+                errors=[FieldError(name, "cannot be combined with a preset") for name in sorted(twice)]
+            )
         else:
             spec = settings.presets[self.preset]
         chosen = None if self.format == "auto" else VariantFormat(self.format)
@@ -317,7 +319,7 @@ def request_models(settings: Settings) -> RequestModels:
     limit: Any = (
         Annotated[
             int,
-            Field(ge=1, le=settings.max_list_limit, description="entries on the page"),
+            Field(ge=1, le=settings.max_list_limit, description="entries on a page"),
             BeforeValidator(plain_number),
         ],
         settings.default_list_limit,

@@ -41,9 +41,9 @@ class ImageResource(TypedDict):
     tags: list[str]
     content_type: ContentType
     file_size: Annotated[int, Field(description="bytes")]
-    width: Annotated[int | None, Field(description="pixels as seen")]
-    height: Annotated[int | None, Field(description="pixels as seen")]
-    frames: Annotated[int | None, Field(description="more than 1: an animation")]
+    width: Annotated[int | None, Field(description="pixels as displayed")]
+    height: Annotated[int | None, Field(description="pixels as displayed")]
+    frames: Annotated[int | None, Field(description="more than 1 for an animation")]
     has_alpha: Annotated[bool | None, Field(description="whether pixels can be transparent")]
     dominant_color: Annotated[str | None, Field(pattern="^#[0-9a-f]{6}$")]
     placeholder: Annotated[str | None, Field(description="ThumbHash of the first frame, base64")]
@@ -68,8 +68,8 @@ class ImageResource(TypedDict):
             "a path from this service's root, unless PUBLIC_URL is set"
         ),
     ]
-    srcset: NotRequired[Annotated[str, Field(description="only with srcset=true: the sizes there are")]]
-    rejection: NotRequired[Annotated[Reason, Field(description="only where the status is REJECTED")]]
+    srcset: NotRequired[Annotated[str, Field(description="only with srcset=true: all available sizes")]]
+    rejection: NotRequired[Annotated[Reason, Field(description="only if the status is REJECTED")]]
 
 
 class Plan(TypedDict):
@@ -77,9 +77,9 @@ class Plan(TypedDict):
 
     index: Annotated[str, Field(description="the index that was read, or postings")]
     lists: Annotated[list[str], Field(description="posting lists that were joined")]
-    rows_read: Annotated[int, Field(description="images that were looked at")]
+    rows_read: Annotated[int, Field(description="images that were read")]
     postings_read: int
-    read_units: Annotated[float, Field(description="of DynamoDB, as it counted them")]
+    read_units: Annotated[float, Field(description="as DynamoDB counted them")]
     requests: Annotated[int, Field(description="to DynamoDB")]
 
 
@@ -88,8 +88,8 @@ class UploadRequest(TypedDict):
 
     method: UploadMethod
     url: str
-    headers: Annotated[dict[str, str], Field(description="to be sent as they are")]
-    fields: Annotated[dict[str, str], Field(description="of a form (POST), before the file")]
+    headers: Annotated[dict[str, str], Field(description="send them as they are")]
+    fields: Annotated[dict[str, str], Field(description="of the form (POST), sent before the file")]
     expires_at: str
 
 
@@ -110,7 +110,7 @@ class ImageList(TypedDict):
 
 
 class Tags(Response):
-    tags: Annotated[list[str], Field(description="in their order, each once")]
+    tags: Annotated[list[str], Field(description="sorted, each once")]
 
 
 class Base64Download(Response):
@@ -146,9 +146,9 @@ class Readiness(Response):
 class Limits(Response):
     """What this service accepts. Sizes in bytes, lengths in characters."""
 
-    max_upload_bytes: Annotated[int, Field(description="largest file in a request; as base64, with 4 characters for 3")]
-    max_direct_upload_bytes: Annotated[int, Field(description="largest file by way of /uploads")]
-    max_request_bytes: Annotated[int | None, Field(description="largest request body, where less than what files need")]
+    max_upload_bytes: Annotated[int, Field(description="largest file in a request; base64 may be a third longer")]
+    max_direct_upload_bytes: Annotated[int, Field(description="largest file uploaded through /uploads")]
+    max_request_bytes: Annotated[int | None, Field(description="largest request body, if further limited")]
     max_response_bytes: Annotated[
         int | None, Field(description="largest image in an answer; a larger one is redirected to its presigned URL")
     ]
@@ -157,11 +157,11 @@ class Limits(Response):
     max_image_frames: int
     max_image_scans: Annotated[int, Field(description="of a progressive JPEG")]
     max_image_metadata_bytes: Annotated[int, Field(description="profiles, Exif data and texts, once inflated")]
-    max_image_decode_bytes: Annotated[int, Field(description="memory that decoding takes, as the header tells")]
+    max_image_decode_bytes: Annotated[int, Field(description="memory needed for decoding, according to the header")]
     content_types: list[ContentType]
     strip_metadata: Annotated[
         StripMetadata,
-        Field(description="what is removed from files; `file_size` and `sha256` of an image are those of what is left"),
+        Field(description="what is removed from files; an image's `file_size` and `sha256` describe what is left"),
     ]
     max_title_length: int
     max_description_length: int
@@ -177,7 +177,7 @@ class Limits(Response):
     variant_presets: list[str]
     upload_routes: Annotated[
         list[Literal["multipart", "raw", "base64", "presigned-put", "presigned-post"]],
-        Field(description="the forms in which images can be uploaded; the presigned ones by way of /uploads"),
+        Field(description="the forms in which images can be uploaded; the presigned ones through /uploads"),
     ]
 
 

@@ -26,17 +26,17 @@ _HEADERS = ("ETag", "Content-Disposition", "Cache-Control", "Vary")
 _ANSWERS = {
     200: Answer(description="The variant", media_types=_MEDIA_TYPES, headers=_HEADERS),
     302: Answer(
-        description="Larger than what gets through here: it lies at the presigned URL",
+        description="Too large for this answer: it is at the presigned URL",
         headers=("Location", "Cache-Control", "Vary"),
     ),
-    304: Answer(description="The client has it already", headers=("ETag", "Cache-Control", "Vary")),
+    304: Answer(description="The client already has it", headers=("ETag", "Cache-Control", "Vary")),
 }
 
 
 @blueprint.get("/<image_id:image_id>/thumbnail")
 @operation(
     Operation(
-        summary="Show an image smaller, in a format that the client takes",
+        summary="Show a variant of an image, in a format that the client accepts",
         answers=_ANSWERS,
         query="thumbnail_query",
         failures=(errors.NotOwner, errors.ImageNotFound, errors.InvalidImage, errors.Overloaded),
@@ -53,7 +53,7 @@ def thumbnail(image_id: str) -> Response:
 @links.get("/<image_id:image_id>/<spec_name>")
 @operation(
     Operation(
-        summary="Show what a thumbnail_url or a srcset points to; needs no identity",
+        summary="Show the target of a thumbnail_url or srcset link; needs no identity",
         answers=_ANSWERS,
         query=LinkQuery,
         failures=(

@@ -46,7 +46,7 @@ class OneKey:
             try:
                 key = known[name].prepare_key(text)
             except (ValueError, TypeError, jwt.InvalidKeyError) as error:
-                raise SettingsError(f"JWT_KEY is no key for {name}, which JWT_ALGORITHMS names") from error
+                raise SettingsError(f"JWT_KEY is not a key for {name}, which JWT_ALGORITHMS lists") from error
             if problem := known[name].check_key_length(key):
                 raise SettingsError(f"JWT_KEY: {problem}")
             self._keys[name] = key
@@ -90,7 +90,7 @@ class BearerIdentity:
             log.info("token refused", extra={"cause": type(error).__name__})
             raise InvalidToken from error
         if not isinstance(user_id, str) or not is_user_id(user_id):
-            raise InvalidToken("The bearer token names no user of this service.")
+            raise InvalidToken("The bearer token does not name a valid user.")
         return user_id
 
     def _claims(self, token: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _ONE_UPLOAD = (errors.NotOwner, errors.ImageNotFound, errors.UploadNotPending)
 @blueprint.post("")
 @operation(
     Operation(
-        summary="Announce an image, and get the request that uploads it straight to S3",
+        summary="Announce an image and get the request that uploads it straight to S3",
         answers={
             201: Answer(
                 description="Announced",
@@ -58,8 +58,8 @@ def issue() -> Response:
 @blueprint.post("/<image_id>/complete")
 @operation(
     Operation(
-        summary="Check what has been uploaded, now",
-        answers={200: Answer(description="It is accepted", model=ImageResource, headers=("ETag",))},
+        summary="Check the uploaded file now",
+        answers={200: Answer(description="Accepted", model=ImageResource, headers=("ETag",))},
         failures=(*_ONE_UPLOAD, errors.UploadRejected, errors.UploadExpired),
     )
 )
@@ -74,8 +74,8 @@ def complete(image_id: str) -> Response:
 @blueprint.delete("/<image_id>")
 @operation(
     Operation(
-        summary="Give up an upload that is not finished",
-        answers={200: Answer(description="Nothing of it is left", model=Deleted)},
+        summary="Cancel an unfinished upload",
+        answers={200: Answer(description="Cancelled, and removed", model=Deleted)},
         failures=_ONE_UPLOAD,
     )
 )

@@ -17,7 +17,7 @@ blueprint.before_request(identify)
 @blueprint.get("")
 @operation(
     Operation(
-        summary="Show how much you have, and may have",
+        summary="Show usage and quota",
         answers={200: Answer(description="Images, bytes, and their quotas", model=UsageReport)},
     )
 )

@@ -85,7 +85,7 @@ class ImageClient:
         """
         for text in (user_id, token):
             if text is not None and not (text.strip() and text.isascii() and text.isprintable()):
-                raise ValueError("A user id or token is not empty, and of visible ASCII characters.")
+                raise ValueError("A user id or token must consist of visible ASCII characters.")
         credentials = {}
         if user_id is not None:
             credentials["X-User-ID"] = user_id
@@ -170,7 +170,7 @@ class ImageClient:
     ) -> Image:
         content_type = content_type_of(path)
         if content_type is None:
-            raise ImageRefused("The file is no JPEG, PNG, GIF or WebP.", status=415, code="unsupported_image_type")
+            raise ImageRefused("The file is not JPEG, PNG, GIF or WebP.", status=415, code="unsupported_image_type")
         document = {**fields, "content_type": content_type, "file_size": size, "method": "PUT"}
         answer = self._transport.ask("POST", "/uploads", headers={"Idempotency-Key": key}, document=document)
         issued = answer.json()
@@ -196,7 +196,7 @@ class ImageClient:
             if cursor is None:
                 return
             if cursor in followed:
-                raise NotThisService("The list does not end: a cursor came a second time.")
+                raise NotThisService("The list does not end: a cursor was repeated.")
             followed.add(cursor)
 
     def page(self, wanted: ImageFilter | None = None, *, limit: int, cursor: str | None = None) -> Page:
@@ -217,7 +217,7 @@ class ImageClient:
         Raises FileExistsError, OSError, WrongChecksum, or NotFound.
         """
         if image.sha256 is None:
-            raise NotFound(f"The image is {image.status}: there are no bytes.", status=404, code="image_not_found")
+            raise NotFound(f"The image is {image.status}: it has no bytes.", status=404, code="image_not_found")
         part = part_of(target, image.image_id)
         try:
             self._gather(image, part, progress)
@@ -239,7 +239,7 @@ class ImageClient:
                 self._fetch(image, file, progress)
             found = sha256_of(part)
         if found != image.sha256:
-            raise WrongChecksum("The bytes that arrived are not those that were stored.")
+            raise WrongChecksum("The bytes that arrived differ from those that were stored.")
 
     def _fetch(self, image: Image, file: IO[bytes], progress: Progress) -> None:
         """The rest of the bytes, from where the file ends."""
@@ -334,5 +334,5 @@ def _refused_by_bucket(answer: Answer) -> Refused | Unavailable:
     if answer.status >= 500:
         return Unavailable(f"The bucket does not answer: {word}.")
     if answer.status == 403:  # too late is the only reason, for a request that is sent as it was given
-        return UploadExpired("The bucket no longer takes the upload.", status=403, code="upload_expired")
+        return UploadExpired("The bucket no longer accepts the upload.", status=403, code="upload_expired")
     return Refused(f"The bucket refused the upload: {word}.", status=answer.status, code="upload_refused")

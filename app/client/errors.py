@@ -14,14 +14,12 @@ class Unavailable(ClientError):
 class NotThisService(Unavailable):
     """Something answers, but not as this service does: another program, another version, or an attacker."""
 
-    def __init__(
-        self, detail: str = "What answers there is no Image Storage Service, or another version of it."
-    ) -> None:
+    def __init__(self, detail: str = "The server is no Image Storage Service, or runs another version of it.") -> None:
         super().__init__(detail)
 
 
 class UnreadableFile(ClientError):
-    """The file to upload cannot be read, or changed while it was."""
+    """The file to upload cannot be read, or changed while it was being read."""
 
 
 class WrongChecksum(ClientError):
@@ -29,7 +27,7 @@ class WrongChecksum(ClientError):
 
 
 class Refused(ClientError):
-    """The service said no. `code` is its stable word for the reason, `fields` what is wrong with which field."""
+    """The service refused. `code` is its stable word for the reason, `fields` says what is wrong with which field."""
 
     def __init__(
         self,
@@ -67,7 +65,7 @@ class Conflict(Refused):
 
 
 class Changed(Refused):
-    """The image was changed meanwhile: read it again, then decide."""
+    """The image has changed in the meantime: read it again, then decide."""
 
 
 class UploadExpired(Refused):

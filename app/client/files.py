@@ -94,7 +94,7 @@ def _pieces(path: Path, size: int, progress: Progress) -> Iterator[bytes]:
             while position < size:
                 piece = file.read(min(_PIECE_BYTES, size - position))
                 if not piece:
-                    raise UnreadableFile("The file became shorter while it was read.")
+                    raise UnreadableFile("The file became shorter while it was being read.")
                 yield piece
                 position += len(piece)
                 progress(position)

@@ -76,10 +76,10 @@ class Transport:
     ) -> None:
         """Makes no connection. Raises ValueError for what is no address."""
         if "://" not in server:
-            raise ValueError(f"{server} is no address of a server: put http:// or https:// before it")
+            raise ValueError(f"{server} is not a server's address: it must start with http:// or https://")
         address = urlsplit(server)
         if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.username:
-            raise ValueError(f"{server} is no address of a server, such as https://images.example.com")
+            raise ValueError(f"{server} is not a server's address such as https://images.example.com")
         self._base = server.rstrip("/").removesuffix("/api/v1") + "/api/v1"
         self._credentials = dict(credentials)
         self._retries = retries
@@ -215,14 +215,14 @@ def whole_of(response: urllib3.BaseHTTPResponse) -> bytes:
     for piece in pieces_of(response):
         content += piece
         if len(content) > _MAX_ANSWER_BYTES:
-            raise NotThisService("The answer is larger than any of an Image Storage Service.")
+            raise NotThisService("The answer is larger than an Image Storage Service would send.")
     return bytes(content)
 
 
 def problem(answer: Answer) -> ClientError:
     """What an answer that is no good one says, as an exception (problem+json, RFC 9457)."""
     if not _is_problem(answer):
-        return NotThisService(f"The answer was {answer.status}, and not one of an Image Storage Service.")
+        return NotThisService(f"The answer, with status {answer.status}, is not from an Image Storage Service.")
     said = answer.json()
     code = optional(said, "code", str) or ""
     detail = optional(said, "detail", str) or optional(said, "title", str) or f"The answer was {answer.status}."

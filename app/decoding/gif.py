@@ -44,7 +44,7 @@ def _indices(data: Bytes, frame: GifFrame) -> Pillow.Image:
     try:
         return Pillow.frombytes("P", size, data[frame.begin : frame.end], "gif", coding)
     except (OSError, ValueError) as error:
-        raise InvalidImage("The image is damaged or cut short: a frame of it does not decode whole.") from error
+        raise InvalidImage("The image is damaged or cut short: a frame does not decode completely.") from error
 
 
 def _colours(frame: GifFrame, bands: int) -> pyvips.Image:

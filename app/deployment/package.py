@@ -73,7 +73,7 @@ def zipped(content: Path, target: Path) -> Package:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
     if unpacked > MAX_UNPACKED_BYTES:
-        raise PackageError(f"The package has {unpacked} bytes unpacked; Lambda takes {MAX_UNPACKED_BYTES}.")
+        raise PackageError(f"The package has {unpacked} bytes unpacked; Lambda's limit is {MAX_UNPACKED_BYTES}.")
     return Package(target, digest.hexdigest(), target.stat().st_size, unpacked)
 
 

@@ -79,13 +79,13 @@ class Stack:
         while (status := self.status()) is not None and status.endswith("_IN_PROGRESS"):
             if status == "REVIEW_IN_PROGRESS":  # only a change set was made
                 return
-            yield f"{self.name} is {status}; waiting for its end"
+            yield f"{self.name} is {status}; waiting for it to finish"
             self._pause()
         if status in _NEVER_CREATED:
-            yield f"{self.name} is {status}; deleting it to begin again"
+            yield f"{self.name} is {status}; deleting it to start over"
             yield from self.delete()
         elif status == "UPDATE_ROLLBACK_FAILED":
-            yield f"{self.name} is {status}; going on with going back"
+            yield f"{self.name} is {status}; continuing the rollback"
             after = self._newest_event()
             self._client.continue_update_rollback(StackName=self.name)
             yield from self._watch(self.name, after, good={"UPDATE_ROLLBACK_COMPLETE"})
@@ -124,7 +124,7 @@ class Stack:
                 self.discard(made)
                 if any(words in reason for words in _NO_CHANGE):
                     return None
-                raise StackError(f"CloudFormation refuses the change: {reason}")
+                raise StackError(f"CloudFormation rejected the change: {reason}")
             self._pause()
 
     def discard(self, change_set: str) -> None:

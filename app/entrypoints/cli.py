@@ -20,7 +20,7 @@ from app.entrypoints.traces import require_tracing
 from app.entrypoints.worker import run_worker
 from app.errors import BackendUnavailable
 from app.keys import is_user_id
-from app.services.audit import Orders
+from app.services.audit import AuditOptions
 from app.settings import Settings, SettingsError
 
 
@@ -31,7 +31,7 @@ def main() -> None:
 
 @main.command()
 def run() -> None:
-    """Start all that is needed on this machine and serve until Ctrl-C or SIGTERM."""
+    """Start everything on this machine and serve until Ctrl-C or SIGTERM."""
     settings = _settings()
     try:
         from app.api.identity import identity_for  # noqa: PLC0415 - the worker starts here too, without Flask
@@ -45,7 +45,7 @@ def run() -> None:
 
 @main.command()
 def worker() -> None:
-    """Check what is uploaded straight to the bucket, until Ctrl-C or SIGTERM."""
+    """Check what arrives straight in the bucket, until Ctrl-C or SIGTERM."""
     settings = _settings()
     try:
         run_worker(settings)
@@ -55,7 +55,7 @@ def worker() -> None:
 
 @main.command()
 def provision() -> None:
-    """Create bucket, table and queue where they are missing."""
+    """Create bucket, tables and queue if they are missing."""
     try:
         provision_stores(_settings())
     except StartError as error:
@@ -65,28 +65,28 @@ def provision() -> None:
 @main.command("rebuild-postings")
 @click.option("--user", "user_id", help="Only the images of this user.")
 def rebuild_postings_command(user_id: str | None) -> None:
-    """Write the tags, words and digests by which images are found again, from their rows.
+    """Rebuild the postings (tags, words and digests by which images are found) from the images' rows.
 
-    Safe while the service runs. Interrupted, it goes on where it stopped when it is called again.
+    It is safe to run beside the service. If interrupted, run it again to continue.
     """
     settings = _settings()
     try:
         rebuild(settings, user_id)
     except BackendUnavailable as error:
-        raise click.ClickException(f"{_no_answer(settings, error)} Then call this again to go on.") from error
+        raise click.ClickException(f"{_no_answer(settings, error)} Then run this again to continue.") from error
 
 
 @main.command("audit")
 @click.option("--user", "user_id", help="Only the images of this user.")
-@click.option("--repair", is_flag=True, help="Finish or remove what is unfinished or belongs to nothing.")
-@click.option("--rebuild", is_flag=True, help="Write lost rows again, from the records or the bytes in the bucket.")
+@click.option("--repair", is_flag=True, help="Complete or remove what is unfinished or orphaned.")
+@click.option("--rebuild", is_flag=True, help="Restore lost rows from the records or the bytes in the bucket.")
 @click.option("--verify-bytes", is_flag=True, help="Read every object and compare its checksum.")
-@click.option("--grace", default=3600, show_default=True, help="Leave alone what changed in so many seconds.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding, and one at the end for all.")
+@click.option("--grace", default=3600, show_default=True, help="Ignore what changed within this many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding, and a summary at the end.")
 @click.option(
     "--figures",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write how many findings there were, as Prometheus' node exporter reads it (FILE.prom).",
+    help="Write the number of findings for Prometheus's node exporter (FILE.prom).",
 )
 @click.pass_context
 def audit_command(
@@ -102,15 +102,15 @@ def audit_command(
 ) -> None:
     """Compare table and bucket in both directions. Changes nothing unless told to.
 
-    Safe while the service runs, to interrupt, and to run twice. Ends with 0 where nothing is wrong
-    or everything was put right, else with 1.
+    It is safe to run beside the service, to interrupt, and to repeat. The exit code is 0 if nothing
+    is wrong or everything was repaired, otherwise 1.
     """
     if user_id is not None and not is_user_id(user_id):
         raise click.BadParameter("is no user id", param_hint="--user")
     if grace < 0:
         raise click.BadParameter("is below 0", param_hint="--grace")
     settings = _settings()
-    orders = Orders(
+    options = AuditOptions(
         user_id=user_id,
         repair=repair,
         rebuild=rebuild,
@@ -118,9 +118,9 @@ def audit_command(
         grace=timedelta(seconds=grace),
     )
     try:
-        left = audit(settings, orders, as_json=as_json, figures=figures)
+        left = audit(settings, options, as_json=as_json, figures=figures)
     except BackendUnavailable as error:
-        raise click.ClickException(f"{_no_answer(settings, error)} Then call this again.") from error
+        raise click.ClickException(f"{_no_answer(settings, error)} Then run this again.") from error
     context.exit(1 if left else 0)
 
 
@@ -149,9 +149,7 @@ def images_command(arguments: tuple[str, ...]) -> None:
     except ModuleNotFoundError as error:
         if error.name != "rich" and not str(error.name).startswith("rich."):
             raise
-        raise click.ClickException(
-            "`images` needs rich, which the service alone does without: pip install -r requirements-local.txt"
-        ) from error
+        raise click.ClickException("`images` needs the package rich: pip install -r requirements-local.txt") from error
     images.main(arguments, prog_name="python -m app images")
 
 
@@ -174,9 +172,9 @@ def _no_answer(settings: Settings, error: BackendUnavailable) -> str:
     if settings.uses_emulator:
         advice = f"Start ./startup.sh in another terminal, with EMULATOR_PORT={settings.emulator_port} as here"
     elif settings.aws_endpoint_url:
-        advice = "Start what should answer there, or correct AWS_ENDPOINT_URL"
+        advice = "Start the emulator there, or correct AWS_ENDPOINT_URL"
     else:
-        advice = "Look at AWS_REGION, the credentials and the network"
+        advice = "Check AWS_REGION, the credentials and the network"
     return f"{error.store} at {settings.endpoint_url or f'AWS, {settings.aws_region}'} does not answer. {advice}."
 
 

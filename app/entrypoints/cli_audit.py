@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from pydantic import SecretStr
 
 from app.services import build_services
-from app.services.audit import Audit, Finding, Kind, Orders, Pass, Step
+from app.services.audit import Audit, AuditOptions, DefectKind, Finding, Pass, Step
 from app.settings import Settings
 
 
 def audit(
     settings: Settings,
-    orders: Orders,
+    options: AuditOptions,
     *,
     as_json: bool = False,
     only_left: bool = False,
@@ -32,10 +32,10 @@ def audit(
     """
     if settings.secret_key is None:  # it signs cursors, and an audit lists nothing for anybody
         settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
-    steps = Audit(build_services(settings), settings, orders).run()
+    steps = Audit(build_services(settings), settings, options).run()
     checked: Counter[str] = Counter({of.value: 0 for of in Pass})
     findings: Counter[bool] = Counter()
-    kinds = Counter(dict.fromkeys(itertools.product(Kind, (True, False)), 0))
+    kinds = Counter(dict.fromkeys(itertools.product(DefectKind, (True, False)), 0))
     for of, steps_of_pass in itertools.groupby(steps, key=lambda step: step.of):
         for step in steps_of_pass if as_json else _with_progress(of, steps_of_pass):
             checked[of] += step.checked
@@ -57,7 +57,7 @@ def audit(
     return findings[False]
 
 
-def _write_figures(path: Path, kinds: Mapping[tuple[Kind, bool], int]) -> None:
+def _write_figures(path: Path, kinds: Mapping[tuple[DefectKind, bool], int]) -> None:
     registry = CollectorRegistry()
     found = Gauge("image_storage_audit_findings", "Of the last audit", ["kind", "left"], registry=registry)
     for (kind, done), number in kinds.items():

@@ -72,7 +72,7 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say which deployment is meant."""
     for option in (
         click.option("--stack-name", help="Name of the stack.  [default: image-storage-STAGE]"),
-        click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Where an emulator answers; else AWS itself."),
+        click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Address of an emulator; AWS by default."),
         click.option("--region", envvar="AWS_REGION", default="us-east-1", show_default=True),
         click.option("--stage", required=True, help="Name of the deployment, such as dev or production."),
     ):
@@ -83,8 +83,8 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @target_options
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--code-only", is_flag=True, help="Update the functions only, and nothing else of the stack.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the template.")
+@click.option("--code-only", is_flag=True, help="Update only the functions, nothing else in the stack.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the template.")
 @click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True)
 @click.option("--python", default="3.13", show_default=True, help="Lambda's Python.")
 @click.option(
@@ -92,7 +92,7 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice([choice.value for choice in Dependencies]),
     default=Dependencies.LAMBDA.value,
     show_default=True,
-    help="What the package holds beside the service; the other two are for emulators.",
+    help="What the package contains besides the service; the other two are for emulators.",
 )
 def deploy(
     *,
@@ -109,11 +109,11 @@ def deploy(
 ) -> None:
     """Put the service on AWS as functions behind API Gateway, or bring it up to date.
 
-    Safe to repeat: what is there stays, what failed half-way is taken up again.
+    Safe to repeat: unchanged resources are left alone, and a failed deployment is resumed.
     """
     with _told_plainly(), tempfile.TemporaryDirectory() as directory:
         if code_only and settings:
-            raise click.UsageError("--code-only leaves all parameters as they are; leave out one of it and --set.")
+            raise click.UsageError("--code-only leaves all parameters as they are and cannot be combined with --set.")
         given = _parameters(settings)
         aws, target = _target(stage, region, endpoint_url, stack_name)
         stack = _stack(aws, target)
@@ -141,7 +141,7 @@ def deploy(
             click.echo(f"{target.stack_name}: no change")
         elif dry_run:
             stack.discard(proposed.arn)
-            click.echo(f"{target.stack_name}: {len(proposed.changes)} changes, of which none was made")
+            click.echo(f"{target.stack_name}: {len(proposed.changes)} changes, none of them made")
             _show(proposed.changes)
             return
         else:
@@ -156,9 +156,9 @@ def deploy(
 @target_options
 @click.option("--delete-data", count=True, help="Given twice: delete all images too.")
 def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: str | None, delete_data: int) -> None:
-    """Remove a deployment. Its bucket and tables stay if they hold data; a new deployment takes them up again."""
+    """Remove a deployment. Its bucket and tables stay if they hold data; a new deployment adopts them."""
     if delete_data == 1:
-        raise click.ClickException("Every image would be gone. Say --delete-data twice if that is meant.")
+        raise click.ClickException("This would delete every image. Give --delete-data twice if you mean it.")
     with _told_plainly():
         aws, target = _target(stage, region, endpoint_url, stack_name)
         stack = _stack(aws, target)
@@ -176,15 +176,15 @@ def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: s
             return
         click.echo(f"{target.stack_name} is gone.")
         if any(line.startswith("kept") for line in done):
-            click.echo("The next deployment takes up what was kept; --delete-data, given twice, deletes it.")
+            click.echo("The next deployment adopts what was kept; --delete-data, given twice, deletes it.")
 
 
 def _target(stage: str, region: str, endpoint_url: str | None, stack_name: str | None) -> tuple[Clients, Target]:
     if stage == LOCAL_STAGE:
-        raise click.ClickException("The stage local is for this machine: ./startup.sh")
+        raise click.ClickException("The stage local is for this machine: use ./startup.sh")
     stack_name = stack_name or f"image-storage-{stage}"
     if unfit := [name for name in (stage, stack_name) if not _NAME.fullmatch(name)]:
-        raise click.ClickException(f"Names are of a-z, 0-9 and -, beginning with a letter: not {unfit[0]!r}.")
+        raise click.ClickException(f"Names consist of a-z, 0-9 and -, and start with a letter: not {unfit[0]!r}.")
     aws = Clients(region, endpoint_url)
     account = aws.sts.get_caller_identity()["Account"]
     target = Target(stage, stack_name, region, endpoint_url, account)
@@ -214,7 +214,7 @@ def _parameters(given: Iterable[str]) -> dict[str, str]:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}."
-            raise click.ClickException(f"--set: {name} is no parameter of {_TEMPLATE.relative_to(ROOT)}; {advice}")
+            raise click.ClickException(f"--set: {name} is not a parameter of {_TEMPLATE.relative_to(ROOT)}; {advice}")
     return {name: value for name, _, value in pairs}
 
 
@@ -222,7 +222,7 @@ def _upload(aws: Clients, target: Target, package: Package, key: str) -> None:
     if upload_package(aws.s3, target.packages_bucket, key, package, region=target.region):
         click.echo(f"  uploaded to {target.packages_bucket}")
     else:
-        click.echo(f"  lies in {target.packages_bucket} already")
+        click.echo(f"  already in {target.packages_bucket}")
 
 
 def _address(target: Target, outputs: Mapping[str, str]) -> str:
@@ -245,7 +245,7 @@ def _told_plainly() -> Iterator[None]:
     except NoCredentialsError as error:
         raise click.ClickException(
             "There are no AWS credentials. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "or run `aws configure`; for an emulator say --endpoint-url."
+            "or run `aws configure`; for an emulator use --endpoint-url."
         ) from error
     except ClientError as error:
         raise click.ClickException(f"{error.operation_name}: {error.response['Error'].get('Message')}") from error

@@ -21,7 +21,7 @@ def rebuild(settings: Settings, user_id: str | None) -> None:
     bookmark = _Bookmark(settings.data_dir / "rebuild-postings.json", user_id)
     after = bookmark.read()
     if after is not None:
-        click.echo("Going on where the last call stopped.")
+        click.echo("Continuing where the last run stopped.")
     rows = 0
     expected = None if user_id is not None or after is not None else metadata.count()
     with click.progressbar(length=expected or 1, label="Images", show_pos=True) as bar:

@@ -46,7 +46,7 @@ def load_settings(environ: Mapping[str, str], *, env_file: Path | None = None) -
 def env_example() -> str:
     """The text of .env.example: every setting, its default and what it is for."""
     lines = [
-        "# Every setting, with its default. Copy to .env and change what you need; the environment wins over .env."
+        "# Every setting, with its default. Copy to .env and change what you need; the environment overrides .env."
     ]
     for name, field in Settings.model_fields.items():
         lines += ["", f"# {field.description}", f"{name.upper()}={_as_text(field.default)}"]

@@ -257,7 +257,7 @@ class _Refusal:
 def _problem(status: HTTPStatus) -> bytes:
     code = "invalid_request" if status < 500 else "internal_error"
     request_id = uuid.uuid4().hex
-    detail = "The request is not valid HTTP, or larger than this server reads."
+    detail = "The request is not valid HTTP, or larger than this server accepts."
     body = problem_details(status, code, detail, request_id=request_id)
     headers = {
         "Content-Type": MEDIA_TYPE,

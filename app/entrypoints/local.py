@@ -30,10 +30,9 @@ from app.entrypoints.lock import locked
 from app.entrypoints.signals import Stopped, StopSignals
 from app.errors import BackendUnavailable
 from app.services import build_services
-from app.services.audit import Orders
+from app.services.audit import AuditOptions
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
-from app.setting_types import PRODUCTION_STAGE
 from app.settings import Settings
 
 _START_SECONDS = 30
@@ -71,7 +70,7 @@ class _Child:
             if self.process.wait(_STOP_SECONDS) >= 0:  # below: a signal ended it
                 self.stopped_cleanly()
         except subprocess.TimeoutExpired:
-            click.echo(f"The {self.name} does not stop; ending it.", err=True)
+            click.echo(f"The {self.name} does not stop; killing it.", err=True)
             self.process.kill()
             self.process.wait()
 
@@ -136,7 +135,7 @@ def run_local(settings: Settings) -> None:
             click.echo("\nStopping, which takes a few seconds ...")
         finally:
             signals.ignore()
-    click.echo("Stopped. What was stored is kept." if settings.uses_emulator else "Stopped.")
+    click.echo("Stopped. The data is kept." if settings.uses_emulator else "Stopped.")
 
 
 def server_command(settings: Settings, *, windows: bool) -> list[str]:
@@ -162,12 +161,12 @@ def _locked_data(settings: Settings) -> IO[bytes]:
         lock = locked(
             home / "lock",
             seconds=_LOCK_SECONDS,
-            say=lambda: click.echo(f"Waiting for another that is at work in {settings.data_dir} ..."),
+            say=lambda: click.echo(f"Waiting for another process that uses {settings.data_dir} ..."),
         )
     except OSError as error:
         raise StartError(f"DATA_DIR: cannot write to {home} ({error.strerror}).") from error
     if lock is None:
-        raise StartError(f"DATA_DIR: another is at work in {settings.data_dir}. Stop it, or set another DATA_DIR.")
+        raise StartError(f"DATA_DIR: another process uses {settings.data_dir}. Stop it, or set another DATA_DIR.")
     return lock
 
 
@@ -294,7 +293,7 @@ def _wait_until_answers(url: str, child: _Child) -> None:
 
 def _prepare_stores(settings: Settings) -> None:
     """Make bucket, table and queue exist; in production they are the deployment's, and only looked at."""
-    if settings.stage != PRODUCTION_STAGE:
+    if not settings.is_production:
         provision_stores(settings)
     elif failing := build_services(settings).readiness.failing_stores():
         raise StartError(f"Not ready: {', '.join(failing)}. The log above says why.")
@@ -309,19 +308,19 @@ def _recover(settings: Settings) -> None:
     damaged = _emulator_home(settings) / "damaged"
     if not damaged.exists():
         return
-    click.echo("The last stop was not clean. Putting the tables right from what is in the bucket ...")
-    orders = Orders(repair=True, rebuild=True, grace=timedelta())
+    click.echo("The last stop was not clean. Restoring the tables from the bucket ...")
+    options = AuditOptions(repair=True, rebuild=True, grace=timedelta())
     try:
-        audit(settings, orders, only_left=True)
+        audit(settings, options, only_left=True)
     except BackendUnavailable as error:
-        raise StartError(f"The tables could not be put right: {error.store} does not answer.") from error
+        raise StartError(f"The tables could not be restored: {error.store} does not answer.") from error
     damaged.unlink()
 
 
 def provision_stores(settings: Settings) -> None:
     """Make bucket, table and queue exist, saying so. Raises StartError, and always in production."""
-    if settings.stage == PRODUCTION_STAGE:
-        raise StartError("STAGE: in production the stores are made by the deployment, not from here.")
+    if settings.is_production:
+        raise StartError("STAGE: in production the deployment makes the stores; the service does not.")
     try:
         # The emulator waits some seconds, when it is stopped, for whoever is still connected.
         with closing(AWSClientFactory(settings)) as factory:

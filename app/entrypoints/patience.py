@@ -13,7 +13,7 @@ _LOOK_SECONDS = 0.25  # between looks whether others wait by now
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds without a byte, and bytes for each second waited in all beyond those."""
+    """How long a client may stall, and the minimum average rate after that."""
 
     seconds: float
     bytes_per_second: int
@@ -21,7 +21,7 @@ class Patience:
 
 AT_EASE = Patience(20, 8 * 1024)
 PRESSED = Patience(0.75, 64 * 1024)
-"""While other requests wait for a thread: then the slowest clients go."""
+"""While other requests wait for a thread: then the slowest clients are disconnected."""
 
 
 class PatientSocket(socket.socket):

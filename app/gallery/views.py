@@ -10,6 +10,7 @@ from app.settings import Settings
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR_SECONDS = 31_536_000
+_PAGE_SIZE = 40  # images that the grid asks for at once: a wide screen full
 # Not left to the machine's own list, on which Windows has been seen to call JavaScript plain text.
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -28,6 +29,7 @@ def gallery_blueprint(settings: Settings, *, bucket_origin: str) -> Blueprint:
             root=f"{request.script_root}/",
             assets=f"{request.script_root}/gallery/{version}",
             identity=_identity(settings),
+            page_size=min(_PAGE_SIZE, settings.max_list_limit),
             styles=styles,
             modules=modules,
         )

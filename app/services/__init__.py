@@ -56,7 +56,7 @@ def build_services(
 ) -> Services:
     """Wire the services; no connection is made before the first call. Raises SettingsError."""
     if settings.secret_key is None:
-        raise SettingsError("SECRET_KEY: is needed (./startup.sh makes one in DATA_DIR for local use)")
+        raise SettingsError("SECRET_KEY: is needed (./startup.sh creates one in DATA_DIR for local use)")
     metrics = Metrics()
 
     def note(call: Call) -> None:

@@ -68,9 +68,9 @@ class Arrivals:
             if stored_at is None or stored_at > image.expires_at:
                 return None
             if spool.size != image.file_size:
-                raise IncompleteBody(f"The file has {spool.size} bytes, announced were {image.file_size}.")
+                raise IncompleteBody(f"The file has {spool.size} bytes, but {image.file_size} were announced.")
             if image.sha256 is not None and spool.sha256.hex() != image.sha256:
-                raise ChecksumMismatch("The file does not have the SHA-256 that was announced.")
+                raise ChecksumMismatch("The file does not match the SHA-256 that was announced.")
             facts, made = self._inspector.inspect_and_render(spool.buffer())
             if image.object_key == final_key(image):  # and stays as it is, also if STRIP_METADATA was set since
                 return _finished(image, facts, spool, captured_at=facts.captured_at), made

@@ -18,9 +18,10 @@ class BucketUrls:
     def __init__(self, presigner: Presigner, now: datetime, *, lifetime_seconds: int) -> None:
         """Time is cut into slots of half the lifetime and URLs are signed as of their slot's start.
 
-        Within a slot an object's URL is the same string, so that browsers and CDNs can cache what is
-        behind it, and it is good for at least half the lifetime. It says which headers the answer
-        has, because an object that came straight to the bucket has those that its client sent.
+        Within a slot an object's URL is the same string, so that browsers can cache what is behind it,
+        and it is good for at least half the lifetime (less only where temporary credentials end
+        sooner). It says which headers the answer has, because an object that came straight to the
+        bucket has those that its client sent.
         """
         slot = lifetime_seconds // 2
         signed_at = datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)

@@ -50,7 +50,7 @@ class LinkSigner:
         if not any(hmac.compare_digest(given, signature.encode()) for signature in made):
             raise InvalidLink
         if link.expires <= now.timestamp():
-            raise InvalidLink("The link has expired. Take the one that the image has now.")
+            raise InvalidLink("The link has expired. Use the one in the image's current metadata.")
 
 
 def _signature(mac: Mac, image_id: str, version: str, spec_name: str, expires: int) -> str:

@@ -128,8 +128,8 @@ def _require_indexes(factory: AWSClientFactory, definition: "CreateTableInputTyp
     missing = {it["IndexName"] for it in definition["GlobalSecondaryIndexes"]} - {it["IndexName"] for it in found}
     if missing:
         raise ProvisionError(
-            f"table {name} was made by an earlier version and lacks {', '.join(sorted(missing))}. "
-            "Add what is missing, or where its images may go, delete the table (locally: DATA_DIR)."
+            f"table {name} was created by an earlier version and lacks {', '.join(sorted(missing))}. "
+            "Add what is missing or, if its images may be lost, delete the table (locally: DATA_DIR)."
         )
 
 

@@ -149,10 +149,10 @@ class DirectUploadService:
                 raise ImageNotFound
         if image.has_expired(self._clock()):
             raise UploadExpired
-        raise UploadNotPending("The upload has not arrived yet. Send it, then complete it.")
+        raise UploadNotPending("The upload has not arrived yet. Send the file, then complete the upload.")
 
     def abandon(self, user_id: str, image_id: str) -> None:
-        """Give up an upload that is not finished, or that was rejected; nothing of it stays.
+        """Cancel an unfinished upload, or that was rejected; nothing of it stays.
 
         Raises ImageNotFound, NotOwner, or UploadNotPending where the image is finished.
         """

@@ -58,7 +58,7 @@ def test_axe_finds_no_violation_in_any_state(
         image = next(image for image in visit.stored() if image["filename"] == "scene-0.jpg")
         visit.api.patch(f"/api/v1/images/{image['image_id']}", json={"title": "Theirs"})
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("dialog", name="Edited meanwhile")).to_be_visible()
+        expect(page.get_by_role("dialog", name="Edited in the meantime")).to_be_visible()
         assert_open_to_all(page)
         visit.keep_picture(f"conflict-{size}-{scheme}")
 
@@ -191,7 +191,7 @@ def test_a_name_that_cannot_be_one_is_refused_in_words(visiting: Visiting, site:
         page.get_by_label("Your name").fill(name)
         page.get_by_role("button", name="Continue").click()
         expect(page.get_by_role("alert")).to_have_text(
-            "A name may hold letters from A to Z, digits and . _ - @, and no blanks."
+            "A name may contain letters from A to Z, digits and . _ - @, but no spaces."
         )
 
 

@@ -105,16 +105,16 @@ def test_what_others_edited_meanwhile_is_shown_beside_mine_to_choose(visit: Visi
     page.get_by_label("Location").fill("Sella")
     edited_elsewhere(visit, image, title="Theirs", tags=["dawn", "peaks"])
     page.get_by_role("button", name="Save").click()
-    conflict = page.get_by_role("dialog", name="Edited meanwhile")
+    conflict = page.get_by_role("dialog", name="Edited in the meantime")
     expect(conflict.get_by_role("group", name="Title")).to_contain_text("Theirs")
     expect(conflict.get_by_role("group")).to_have_count(3)
     expect(conflict.get_by_role("group", name="Tags").get_by_role("radio", name="Theirs")).to_be_checked()
     visit.keep_picture("conflict")
     conflict.get_by_role("group", name="Title").get_by_role("radio", name="Theirs").check()
     edited_elsewhere(visit, image, description="And again")  # while the person thinks
-    conflict.get_by_role("button", name="Save what is chosen").click()
+    conflict.get_by_role("button", name="Save choices").click()
     expect(conflict.get_by_role("group", name="Description")).to_contain_text("And again")
-    conflict.get_by_role("button", name="Save what is chosen").click()
+    conflict.get_by_role("button", name="Save choices").click()
     expect(page.get_by_text("Saved", exact=True)).to_be_visible()
     kept = stored(visit, image)
     assert (kept["title"], kept["location"]) == ("Theirs", "Sella")
@@ -128,7 +128,7 @@ def test_from_a_conflict_one_can_go_back_to_editing(visit: Visit, image: dict[st
     page.get_by_label("Title").fill("Mine")
     edited_elsewhere(visit, image, title="Theirs")
     page.get_by_role("button", name="Save").click()
-    page.get_by_role("dialog", name="Edited meanwhile").get_by_role("button", name="Back to editing").click()
+    page.get_by_role("dialog", name="Edited in the meantime").get_by_role("button", name="Back to editing").click()
     expect(page.get_by_label("Title")).to_have_value("Mine")
     assert stored(visit, image)["title"] == "Theirs"
 
@@ -237,6 +237,6 @@ def test_a_copy_is_downloaded_and_a_link_copied(visit: Visit, image: dict[str, A
 def test_a_link_to_an_image_that_is_gone_says_so(visit: Visit) -> None:
     visit.refusals = {404}
     page = visit.open("?image=00000000-0000-4000-8000-000000000000")
-    expect(page.get_by_text("This image does not exist, or no longer.")).to_be_visible()
+    expect(page.get_by_text("This image does not exist, or was deleted.")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()

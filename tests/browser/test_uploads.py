@@ -86,7 +86,7 @@ def test_what_is_refused_is_refused_in_words(visit: Visit) -> None:
     drop(page, {"fake.png": b"not at all a picture"}, kind="")
     rows = page.locator(".upload[data-state=refused]")
     expect(rows).to_have_count(3)
-    expect(rows.filter(has_text="notes.txt")).to_contain_text("Only JPEG, PNG, GIF and WebP images can be kept.")
+    expect(rows.filter(has_text="notes.txt")).to_contain_text("Only JPEG, PNG, GIF and WebP images can be uploaded.")
     expect(rows.filter(has_text="half.jpg").locator(".upload-text")).to_have_text(re.compile(r"image", re.IGNORECASE))
     expect(rows.filter(has_text="fake.png").locator(".upload-text")).to_have_text(re.compile(r"JPEG"))
     expect(page.get_by_role("heading", name="3 not added")).to_be_visible()
@@ -100,7 +100,7 @@ def test_a_file_that_is_there_already_is_noticed_and_the_person_chooses(visit: V
     page = visit.open()
     drop(page, {"copy.jpg": data})
     row = page.locator(".upload")
-    expect(row).to_contain_text("You have this already: “The first one”")
+    expect(row).to_contain_text("You already have this image: “The first one”")
     visit.keep_picture("duplicate")
     row.get_by_role("button", name="Skip").click()
     expect(row).to_have_attribute("data-state", "cancelled")
@@ -121,7 +121,7 @@ def test_a_file_is_looked_for_by_one_request_whatever_is_shown(visit: Visit) -> 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/api/v1/images?" in request.url else None)
     drop(page, {"copy.jpg": data})
-    expect(page.locator(".upload")).to_contain_text("You have this already: “Past the page”")
+    expect(page.locator(".upload")).to_contain_text("You already have this image: “Past the page”")
     (url,) = asked
     assert f"sha256={hashlib.sha256(data).hexdigest()}" in url
 

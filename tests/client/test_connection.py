@@ -59,7 +59,7 @@ def test_a_token_that_others_may_read_is_warned_of(tmp_path: Path, capsys: pytes
     config.write_text('token = "secret"\n')
     config.chmod(0o640)
     assert read_config(config) == Source(token="secret")
-    assert capsys.readouterr().err == f"Warning: others may read the token in {config}: chmod 600 it.\n"
+    assert capsys.readouterr().err == f"Warning: others can read the token in {config}; protect it with chmod 600.\n"
     config.write_text('user = "alice"\n')
     read_config(config)
     assert capsys.readouterr().err == ""

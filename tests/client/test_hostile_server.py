@@ -75,7 +75,7 @@ def test_an_image_that_is_none_is_4(command: Command, stub: Stub, reply: Reply) 
     stub.will(reply)
     shown = command("show", IMAGE_ID)
     assert (shown.exit_code, shown.stdout) == (4, "")
-    assert shown.stderr.startswith("Error: What answers there is no Image Storage Service")
+    assert shown.stderr.startswith("Error: The server is no Image Storage Service")
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_an_image_is_shown_edited_tagged_and_deleted(command: Command, photos: P
     (shown,) = command.shown("show", image_id)
     assert (shown["title"], shown["location"], shown["tags"], shown["version"]) == ("Dusk", "Rhodes", ["sun"], 4)
     late = command("edit", image_id, "--title", "Dawn", "--if-version", "1")
-    assert (late.exit_code, late.stderr) == (1, "Error: The image is in version 4, not 1.\n")
+    assert (late.exit_code, late.stderr) == (1, "Error: The image has version 4, not 1.\n")
     for wrong in (["edit", image_id], ["edit", image_id, "--title", "x", "--clear", "title"], ["tag", image_id]):
         assert command(*wrong).exit_code == 2
     kept = command("delete", image_id, typed="n\n")
@@ -213,7 +213,7 @@ def test_who_waits_for_a_server_is_told_at_once_why(tmp_path: Path) -> None:
 
 def test_an_address_without_its_scheme_is_a_wrong_command(tmp_path: Path) -> None:
     result = Command("127.0.0.1:5000", "alice", tmp_path)("list")
-    assert (result.exit_code, "put http:// or https:// before it" in result.stderr) == (2, True)
+    assert (result.exit_code, "must start with http:// or https://" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("arguments", [["show"], ["edit", "--title", "x"]])
@@ -228,7 +228,7 @@ def test_what_is_there_already_keeps_its_title_and_the_command_says_so(command: 
     silent = command("upload", photo)
     assert silent.stderr == "1 already there.\n"
     again = command("upload", photo, "--title", "Dusk")
-    assert again.stderr.startswith("What is already there was left as it is: ")
+    assert again.stderr.startswith("Images that were already there are unchanged")
     assert [image["title"] for image in command.shown("list")] == ["Beach"]
 
 
@@ -310,7 +310,7 @@ def test_without_rich_it_says_what_to_install() -> None:
     program = "import sys; sys.modules['rich'] = None; from app.entrypoints.cli import main; main(['images', 'list'])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: `images` needs rich")
+    assert done.stderr.startswith("Error: `images` needs the package rich")
 
 
 def test_it_is_a_command_of_the_application(command: Command) -> None:

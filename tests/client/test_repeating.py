@@ -145,7 +145,7 @@ def test_an_id_that_is_none_is_not_taken_for_one(client: ImageClient, stub: Stub
 
 @pytest.mark.parametrize("server", ["images.example.com", "ftp://x", "http://", "http://a:b@x", "http://x?y"])
 def test_an_address_that_is_none_is_refused_at_once(server: str) -> None:
-    with pytest.raises(ValueError, match="no address"):
+    with pytest.raises(ValueError, match="not a server's address"):
         ImageClient(server, user_id="alice")
 
 

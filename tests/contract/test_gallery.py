@@ -49,6 +49,11 @@ def test_modules_name_only_modules_that_there_are(nobody: httpx.Client) -> None:
         assert set(re.findall(r'from "\./([^"]+)"', nobody.get(path).text)) <= names
 
 
+@pytest.mark.parametrize(("max_list_limit", "page_size"), [(20, 20), (100, 40)])
+def test_the_page_asks_for_no_more_images_at_once_than_it_may(max_list_limit: int, page_size: int) -> None:
+    assert f'data-page-size="{page_size}"' in page_with(max_list_limit=max_list_limit).text
+
+
 @pytest.mark.parametrize("path", ["/gallery/000000000000/js/main.js", "/gallery/x", "/gallery/"])
 def test_what_is_of_another_version_is_not_there(nobody: httpx.Client, path: str) -> None:
     assert nobody.get(path).status_code == 404

@@ -23,7 +23,7 @@ def test_what_is_missing_is_one_plain_line(server: RunningService, tmp_path: Pat
     for photo, address, said in (
         (tmp_path / "missing.jpg", server.url, "The file cannot be read: No such file or directory."),
         (text, server.url, "not a JPEG, PNG, GIF or WebP image."),
-        (text, "127.0.0.1:5000", "put http:// or https:// before it"),
+        (text, "127.0.0.1:5000", "must start with http:// or https://"),
     ):
         command = [sys.executable, "-m", "examples.walkthrough", str(photo), address]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)

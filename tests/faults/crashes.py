@@ -34,7 +34,7 @@ from app.models import (
     usage_of,
 )
 from app.services import Services, build_services
-from app.services.audit import Audit, Finding, Orders
+from app.services.audit import Audit, AuditOptions, Finding
 from app.services.aws import AWSClientFactory
 from app.services.provision import provision
 from app.services.tables import posting_key, postings_of
@@ -195,8 +195,8 @@ class Stage:
     def audit(self) -> list[Finding]:
         """Repair whatever is wrong with this user's images, and return what is wrong then."""
         for repair in (True, False):
-            orders = Orders(user_id=self.user_id, repair=repair, grace=timedelta())
-            found = [it for step in Audit(self.at(_LATER), self.settings, orders).run() for it in step.findings]
+            options = AuditOptions(user_id=self.user_id, repair=repair, grace=timedelta())
+            found = [it for step in Audit(self.at(_LATER), self.settings, options).run() for it in step.findings]
         return found
 
 

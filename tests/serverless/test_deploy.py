@@ -39,7 +39,7 @@ def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(emulator: Emulator
     other = ("--stack-name", "never-made")
     assert "Add AWS::S3::Bucket Bucket" in emulator.deploy("--dry-run", *other)
     assert "no stack" in emulator.deploy("--code-only", *other, succeeds=False)
-    assert "leave out one of it" in emulator.deploy("--code-only", "--set", "LogLevel=DEBUG", succeeds=False)
+    assert "cannot be combined with --set" in emulator.deploy("--code-only", "--set", "LogLevel=DEBUG", succeeds=False)
 
 
 def test_deploying_the_same_again_changes_nothing(emulator: Emulator, deployed: str) -> None:
@@ -156,7 +156,7 @@ def test_a_first_deployment_that_fails_half_way_is_taken_up_again(emulator: Emul
     failed = emulator.deploy(*other, succeeds=False, directory=tmp_path)
     assert "half-made is ROLLBACK_COMPLETE. SweepFunction (AWS::Lambda::Function): " in failed
     resumed = emulator.deploy(*other)
-    assert "deleting it to begin again" in resumed
+    assert "deleting it to start over" in resumed
     assert address_in(resumed)
     removed = emulator.app("teardown", *other)
     assert "removed table half-made-images" in removed  # it holds nothing
@@ -195,16 +195,21 @@ def test_names_and_parameters_that_will_not_do_are_refused_before_anything_is_ma
         (("--stage", "local"), "startup.sh"),
         (("--stage", "Dev"), "not 'Dev'"),
         (("--stage", "a" * 30), "too long for the name of a bucket"),
-        (("--stage", "production"), "Stage=production needs AuthMode=jwt"),
+        (("--stage", "production"), "AuthMode=header believes any X-User-ID"),
+        (("--set", "PlainHttp=false"), "AuthMode=header believes any X-User-ID"),  # as on AWS
         (("--set", "AuthMode=jwt"), "AuthMode=jwt needs JwtIssuer"),
     ):
         assert reason in emulator.deploy("--dry-run", *options, succeeds=False)
 
 
-def test_production_without_users_is_refused_before_a_bucket_is_made(emulator: Emulator) -> None:
-    assert "needs AuthMode=jwt" in emulator.deploy("--stage", "production", succeeds=False)
+def test_an_api_that_would_believe_anybody_is_refused_before_a_bucket_is_made(emulator: Emulator) -> None:
+    as_on_aws = ("--stack-name", "open-to-all", "--set", "PlainHttp=false")
+    refused = emulator.deploy(*as_on_aws, succeeds=False)
+    assert "Set AuthMode=jwt" in refused
+    assert "or TrustedProxy=true" in refused
     with closing(boto3.client("s3", **emulator.access)) as s3:
-        assert not [bucket for bucket in s3.list_buckets()["Buckets"] if "production" in bucket["Name"]]
+        assert not [bucket for bucket in s3.list_buckets()["Buckets"] if "open-to-all" in bucket["Name"]]
+    assert "none of them made" in emulator.deploy("--dry-run", *as_on_aws, "--set", "TrustedProxy=true")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningServi
         upload(api)
         cursor = api.get(IMAGES, params={"limit": 1}).json()["next_cursor"]
     assert service.stop(how) == 0
-    assert "Stopped. What was stored is kept." in service.output()
+    assert "Stopped. The data is kept." in service.output()
     assert not any_listens(service)
     service.start()
     with service.client("alice") as api:
@@ -217,7 +217,7 @@ JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE
         ({"WEB_WORKERS": "none"}, "Error: WEB_WORKERS: "),
         ({"STAGE": "production"}, "Error: SECRET_KEY is needed"),
         ({"STAGE": "production", "SECRET_KEY": "k" * 32}, "Error: AUTH_MODE=header believes any X-User-ID"),
-        (JWT | {"JWT_KEY": "-----BEGIN PUBLIC KEY-----"}, "Error: JWT_KEY is no key for RS256"),
+        (JWT | {"JWT_KEY": "-----BEGIN PUBLIC KEY-----"}, "Error: JWT_KEY is not a key for RS256"),
         ({"AUTH_MODE": "jwt"}, "Error: AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE"),
     ],
 )

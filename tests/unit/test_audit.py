@@ -13,7 +13,7 @@ from app.errors import ImageNotFound
 from app.keys import record_key
 from app.models import Announcement, ContentType, Image, ImageFilter, NewImage, Rejection, Status, UploadMethod
 from app.services import Services, build_services
-from app.services.audit import Audit, Finding, Kind, Orders, Step
+from app.services.audit import Audit, AuditOptions, DefectKind, Finding, Step
 from app.services.aws import AWSClientFactory
 from app.services.events import ObjectCreated
 from app.services.metadata import ImageMetadataService
@@ -28,8 +28,8 @@ from app.times import rfc3339
 from tests.conftest import TestClock
 from tests.samples import picture
 
-REPAIR, REBUILD = Orders(repair=True), Orders(rebuild=True)
-ALL = Orders(repair=True, rebuild=True)
+REPAIR, REBUILD = AuditOptions(repair=True), AuditOptions(rebuild=True)
+ALL = AuditOptions(repair=True, rebuild=True)
 
 
 @dataclasses.dataclass
@@ -91,11 +91,11 @@ class Stores:
         ]
         return rows, self.objects()
 
-    def audit(self, orders: Orders = Orders()) -> list[Finding]:  # noqa: B008 - frozen
-        return [finding for step in self.auditing(orders) for finding in step.findings]
+    def audit(self, options: AuditOptions = AuditOptions()) -> list[Finding]:  # noqa: B008 - frozen
+        return [finding for step in self.auditing(options) for finding in step.findings]
 
-    def auditing(self, orders: Orders) -> Iterator[Step]:
-        return Audit(self.services, self.settings, orders, threads=1).run()  # moto is not thread-safe
+    def auditing(self, options: AuditOptions) -> Iterator[Step]:
+        return Audit(self.services, self.settings, options, threads=1).run()  # moto is not thread-safe
 
     def an_hour_later(self) -> None:
         self.clock.now += timedelta(hours=1, minutes=1)
@@ -209,35 +209,35 @@ def posting_of_no_image(stores: Stores) -> None:
 
 
 DAMAGES = [
-    (object_missing, Kind.OBJECT_MISSING, REPAIR),
-    (postings_missing, Kind.POSTINGS_MISSING, REPAIR),
-    (record_missing, Kind.RECORD_OUTDATED, REPAIR),
-    (record_cut_short, Kind.RECORD_OUTDATED, REPAIR),
-    (record_older_than_its_row, Kind.RECORD_OUTDATED, REPAIR),
-    (upload_that_died_after_its_row, Kind.UPLOAD_DIED, REPAIR),
-    (upload_that_died_before_its_last_write, Kind.UPLOAD_DIED, REPAIR),
-    (direct_upload_that_never_came, Kind.UPLOAD_EXPIRED, REPAIR),
-    (direct_upload_that_nobody_confirmed, Kind.UPLOAD_EXPIRED, REPAIR),
-    (delete_that_only_marked, Kind.DELETE_UNFINISHED, REPAIR),
-    (delete_that_did_not_remove_the_row, Kind.DELETE_UNFINISHED, REPAIR),
-    (orphan, Kind.ORPHAN, REPAIR),
-    (staged_orphan, Kind.ORPHAN, REPAIR),
-    (record_of_nothing, Kind.ORPHAN, REPAIR),
-    (form_sent_again_after_its_image_was_finished, Kind.LEFTOVER, REPAIR),
-    (object_of_a_rejected_upload, Kind.LEFTOVER, REPAIR),
-    (object_under_the_wrong_user, Kind.LEFTOVER, REPAIR),
-    (stray_posting, Kind.STRAY_POSTINGS, REPAIR),
-    (posting_of_no_image, Kind.STRAY_POSTINGS, REPAIR),
+    (object_missing, DefectKind.OBJECT_MISSING, REPAIR),
+    (postings_missing, DefectKind.POSTINGS_MISSING, REPAIR),
+    (record_missing, DefectKind.RECORD_OUTDATED, REPAIR),
+    (record_cut_short, DefectKind.RECORD_OUTDATED, REPAIR),
+    (record_older_than_its_row, DefectKind.RECORD_OUTDATED, REPAIR),
+    (upload_that_died_after_its_row, DefectKind.UPLOAD_DIED, REPAIR),
+    (upload_that_died_before_its_last_write, DefectKind.UPLOAD_DIED, REPAIR),
+    (direct_upload_that_never_came, DefectKind.UPLOAD_EXPIRED, REPAIR),
+    (direct_upload_that_nobody_confirmed, DefectKind.UPLOAD_EXPIRED, REPAIR),
+    (delete_that_only_marked, DefectKind.DELETE_UNFINISHED, REPAIR),
+    (delete_that_did_not_remove_the_row, DefectKind.DELETE_UNFINISHED, REPAIR),
+    (orphan, DefectKind.ORPHAN, REPAIR),
+    (staged_orphan, DefectKind.ORPHAN, REPAIR),
+    (record_of_nothing, DefectKind.ORPHAN, REPAIR),
+    (form_sent_again_after_its_image_was_finished, DefectKind.LEFTOVER, REPAIR),
+    (object_of_a_rejected_upload, DefectKind.LEFTOVER, REPAIR),
+    (object_under_the_wrong_user, DefectKind.LEFTOVER, REPAIR),
+    (stray_posting, DefectKind.STRAY_POSTINGS, REPAIR),
+    (posting_of_no_image, DefectKind.STRAY_POSTINGS, REPAIR),
 ]
 
 
-def names(cases: Sequence[tuple[Callable[[Stores], None], Kind, Orders]]) -> list[str]:
+def names(cases: Sequence[tuple[Callable[[Stores], None], DefectKind, AuditOptions]]) -> list[str]:
     return [damage.__name__ for damage, _, _ in cases]
 
 
-@pytest.mark.parametrize(("damage", "kind", "orders"), DAMAGES, ids=names(DAMAGES))
+@pytest.mark.parametrize(("damage", "kind", "options"), DAMAGES, ids=names(DAMAGES))
 def test_damage_is_found_left_alone_unless_told_otherwise_and_then_ended(
-    stores: Stores, damage: Callable[[Stores], None], kind: Kind, orders: Orders
+    stores: Stores, damage: Callable[[Stores], None], kind: DefectKind, options: AuditOptions
 ) -> None:
     bystander = stores.upload("bob")
     damage(stores)
@@ -245,16 +245,16 @@ def test_damage_is_found_left_alone_unless_told_otherwise_and_then_ended(
     stores.an_hour_later()
     assert [(it.kind, it.done) for it in stores.audit()] == [(kind, False)]
     assert stores.everything() == before
-    assert [(it.kind, it.done) for it in stores.audit(orders)] == [(kind, True)]
+    assert [(it.kind, it.done) for it in stores.audit(options)] == [(kind, True)]
     after = stores.everything()
-    assert stores.audit(orders) == []
+    assert stores.audit(options) == []
     assert stores.everything() == after != before
     assert stores.services.images.get("bob", bystander.image_id) == bystander
 
 
-@pytest.mark.parametrize(("damage", "kind", "orders"), DAMAGES, ids=names(DAMAGES))
+@pytest.mark.parametrize(("damage", "kind", "options"), DAMAGES, ids=names(DAMAGES))
 def test_nothing_is_found_within_the_grace_period(
-    stores: Stores, damage: Callable[[Stores], None], kind: Kind, orders: Orders
+    stores: Stores, damage: Callable[[Stores], None], kind: DefectKind, options: AuditOptions
 ) -> None:
     damage(stores)
     before = stores.everything()
@@ -300,8 +300,8 @@ def test_damaged_bytes_are_only_told(stores: Stores) -> None:
     assert {it.image_id for it in stores.audit(ALL)} == {image.image_id}
     found = stores.audit(dataclasses.replace(ALL, verify_bytes=True))
     assert {(it.image_id, it.kind, it.done) for it in found} == {
-        (image.image_id, Kind.OBJECT_DAMAGED, False),
-        (other.image_id, Kind.OBJECT_DAMAGED, False),
+        (image.image_id, DefectKind.OBJECT_DAMAGED, False),
+        (other.image_id, DefectKind.OBJECT_DAMAGED, False),
     }
     assert stores.everything() == before
 
@@ -320,7 +320,7 @@ def test_an_image_from_before_digests_had_postings_is_found_by_its_own_after_a_r
 def test_an_unknown_object_is_only_told(stores: Stores) -> None:
     stores.put("images/readme.txt")
     stores.an_hour_later()
-    assert [(it.kind, it.done) for it in stores.audit(ALL)] == [(Kind.UNKNOWN_OBJECT, False)]
+    assert [(it.kind, it.done) for it in stores.audit(ALL)] == [(DefectKind.UNKNOWN_OBJECT, False)]
     assert "images/readme.txt" in stores.objects()
 
 
@@ -348,9 +348,9 @@ def test_a_lost_row_is_never_repaired_away_and_comes_back_as_it_was(stores: Stor
     stores.services.metadata.remove_strays(image.image_id, None, postings_of(edited))
     stores.an_hour_later()
     objects = stores.objects()
-    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(Kind.ROW_LOST, False)]
+    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ROW_LOST, False)]
     assert stores.objects() == objects
-    assert [(it.kind, it.done) for it in stores.audit(REBUILD)] == [(Kind.ROW_LOST, True)]
+    assert [(it.kind, it.done) for it in stores.audit(REBUILD)] == [(DefectKind.ROW_LOST, True)]
     assert stores.services.images.get("alice", image.image_id) == edited
     assert stores.found(tags=("moon",)) == stores.found(words=("dusk", "rome")) == [image.image_id]
     assert stores.audit(ALL) == []
@@ -375,7 +375,7 @@ def test_after_the_tables_are_lost_every_image_is_back_as_it_was_last_acknowledg
     before = stores.everything()
     stores.lose_tables()
     found = stores.audit(ALL)
-    assert {(it.kind, it.done) for it in found} == {(Kind.ROW_LOST, True)}
+    assert {(it.kind, it.done) for it in found} == {(DefectKind.ROW_LOST, True)}
     assert {it.image_id for it in found} == {image.image_id for image in images}
     assert stores.everything() == before
 
@@ -387,7 +387,7 @@ def test_an_object_without_a_record_comes_back_with_what_its_bytes_tell(stores: 
     stores.lose_tables()
     stores.an_hour_later()
     found = stores.audit(ALL)
-    assert sorted((it.kind, it.done) for it in found) == [(Kind.ROW_LOST, False), (Kind.ROW_LOST, True)]
+    assert sorted((it.kind, it.done) for it in found) == [(DefectKind.ROW_LOST, False), (DefectKind.ROW_LOST, True)]
     back = stores.services.images.get("alice", image.image_id)
     told = ("object_key", "content_type", "file_size", "width", "height", "sha256", "status")
     assert [getattr(back, name) for name in told] == [getattr(image, name) for name in told]
@@ -402,8 +402,8 @@ def test_a_record_newer_than_its_row_is_the_image(stores: Stores) -> None:
     stores.write(image)
     stores.services.metadata.restore_postings(image)
     stores.an_hour_later()
-    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(Kind.ROW_OUTDATED, False)]
-    assert [(it.kind, it.done) for it in stores.audit(REBUILD)] == [(Kind.ROW_OUTDATED, True)]
+    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ROW_OUTDATED, False)]
+    assert [(it.kind, it.done) for it in stores.audit(REBUILD)] == [(DefectKind.ROW_OUTDATED, True)]
     assert stores.services.images.get("alice", image.image_id) == edited
     assert (stores.found(tags=("sea",)), stores.found(tags=("moon",))) == ([], [image.image_id])
     assert stores.audit(ALL) == []
@@ -415,7 +415,7 @@ def test_an_upload_that_was_finished_after_its_row_was_lost_is_finished_again(st
     image = stores.services.uploads.complete("alice", pending.image_id)
     stores.write(pending)
     found = stores.audit(dataclasses.replace(ALL, grace=timedelta(seconds=-5)))
-    assert [(it.kind, it.done) for it in found] == [(Kind.ROW_OUTDATED, True)]
+    assert [(it.kind, it.done) for it in found] == [(DefectKind.ROW_OUTDATED, True)]
     assert stores.services.images.get("alice", image.image_id) == image
 
 
@@ -427,11 +427,11 @@ def test_without_records_a_lost_table_is_not_a_bucket_of_orphans(
     image = stores.upload()
     stores.lose_tables()
     stores.an_hour_later()
-    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(Kind.ROW_LOST, False)]
+    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ROW_LOST, False)]
     assert list(stores.objects()) == [image.object_key]
     other = stores.upload("bob")
     stores.an_hour_later()
-    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(Kind.ORPHAN, True)]
+    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ORPHAN, True)]
     assert list(stores.objects()) == [other.object_key]
 
 

@@ -473,10 +473,14 @@ def public_pem(key: Any) -> str:
     [
         (private_pem, "RS256", "JWT_KEY is a private key"),
         (lambda: public_pem(WEAK_RSA_KEY), "RS256", "JWT_KEY: "),
-        (lambda: public_pem(EC_KEY), "RS256", "JWT_KEY is no key for RS256"),
-        (lambda: public_pem(EC_384_KEY), "ES256", "JWT_KEY is no key for ES256"),
-        (lambda: "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "RS256", "JWT_KEY is no key for RS256"),
-        (lambda: '{"kty": "oct", "k": "' + "A" * 43 + '"}', "HS256", "JWT_KEY is no key for HS256"),
+        (lambda: public_pem(EC_KEY), "RS256", "JWT_KEY is not a key for RS256"),
+        (lambda: public_pem(EC_384_KEY), "ES256", "JWT_KEY is not a key for ES256"),
+        (
+            lambda: "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+            "RS256",
+            "JWT_KEY is not a key for RS256",
+        ),
+        (lambda: '{"kty": "oct", "k": "' + "A" * 43 + '"}', "HS256", "JWT_KEY is not a key for HS256"),
     ],
 )
 def test_a_configured_key_that_does_not_fit_stops_the_start(

@@ -77,7 +77,7 @@ def test_what_every_viewer_skips_in_a_jpeg_is_no_damage() -> None:
 def test_a_jpeg_that_no_browser_shows_is_refused(frame: int) -> None:
     data = bytearray(photo())
     data[data.index(b"\xff\xc0") + 1] = frame
-    with pytest.raises(InvalidImage, match="arithmetic, lossless or hierarchical"):
+    with pytest.raises(InvalidImage, match="Arithmetic, lossless and hierarchical"):
         inspect(bytes(data), LIMITS)
 
 

@@ -11,7 +11,7 @@ from app.errors import BackendUnavailable, UploadRejected
 from app.keys import final_key, staging_key
 from app.models import Image, NewImage, Status, StripMetadata, UploadMethod
 from app.services import Services, build_services
-from app.services.audit import Audit, Orders
+from app.services.audit import Audit, AuditOptions
 from app.services.aws import AWSClientFactory
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
@@ -49,7 +49,7 @@ def assert_finished(stage: Stage, factory: AWSClientFactory, settings: Settings,
     assert (row.file_size, row.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert not any(secret in data for secret in SECRETS)
     assert stage.objects() == finished_keys(image)
-    audit = Audit(stage.services, settings, Orders(verify_bytes=True, grace=timedelta(0)), threads=1)
+    audit = Audit(stage.services, settings, AuditOptions(verify_bytes=True, grace=timedelta(0)), threads=1)
     assert [finding for step in audit.run() for finding in step.findings] == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from app.errors import ImageNotFound, QuotaExceeded, UploadRejected
 from app.models import Status, Usage
 from app.services import build_services
-from app.services.audit import Kind, Orders
+from app.services.audit import AuditOptions, DefectKind
 from app.services.aws import AWSClientFactory
 from app.services.metadata import RowChanged
 from app.services.tables import Counted, usage_key
@@ -191,11 +191,11 @@ def test_a_wrong_count_is_found_and_set_right(
     stores.upload("bob")
     drift(stores, plain)
     stores.an_hour_later()
-    look, repair = Orders(user_id=user_id), Orders(user_id=user_id, repair=True)
+    look, repair = AuditOptions(user_id=user_id), AuditOptions(user_id=user_id, repair=True)
     before = stores.everything()
-    assert [(it.kind, it.user_id, it.done) for it in stores.audit(look)] == [(Kind.USAGE_DRIFT, "alice", False)]
+    assert [(it.kind, it.user_id, it.done) for it in stores.audit(look)] == [(DefectKind.USAGE_DRIFT, "alice", False)]
     assert stores.everything() == before
-    assert [(it.kind, it.user_id, it.done) for it in stores.audit(repair)] == [(Kind.USAGE_DRIFT, "alice", True)]
+    assert [(it.kind, it.user_id, it.done) for it in stores.audit(repair)] == [(DefectKind.USAGE_DRIFT, "alice", True)]
     assert_counted_right(stores)
     assert stores.audit(ALL) == []
     assert plain.audit(ALL) == []
@@ -245,5 +245,5 @@ def test_an_audit_with_no_grace_believes_only_what_did_not_change_since_it_began
     stores = make(100)
     before_there_was_a_quota(stores, make())
     stores.upload()
-    assert [it.done for it in stores.audit(Orders(repair=True, grace=timedelta()))] == [True]
+    assert [it.done for it in stores.audit(AuditOptions(repair=True, grace=timedelta()))] == [True]
     assert used(stores) == Usage(2, 2 * SIZE)

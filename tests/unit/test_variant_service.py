@@ -8,7 +8,7 @@ import pytest
 from app.errors import BackendUnavailable, ImageNotFound
 from app.models import Image, NewImage
 from app.services import Services
-from app.services.audit import Audit, Finding, Kind, Orders
+from app.services.audit import Audit, AuditOptions, DefectKind, Finding
 from app.services.aws import AWSClientFactory
 from app.services.events import ObjectCreated
 from app.services.uploads import Outcome
@@ -121,8 +121,8 @@ def test_events_of_variants_change_nothing(
     assert list(bucket.listed()) == [key]
 
 
-def audited(services: Services, settings: Settings, **orders: object) -> list[Finding]:
-    steps = Audit(services, settings, Orders(**orders), threads=1).run()  # type: ignore[arg-type]
+def audited(services: Services, settings: Settings, **options: object) -> list[Finding]:
+    steps = Audit(services, settings, AuditOptions(**options), threads=1).run()  # type: ignore[arg-type]
     return [finding for step in steps for finding in step.findings]
 
 
@@ -136,14 +136,14 @@ def test_the_audit_deletes_variants_of_no_image_and_leaves_the_others(
     assert audited(services, own_settings, repair=True) == []
     clock.now += timedelta(hours=1, minutes=1)
     (found,) = audited(services, own_settings)
-    assert (found.kind, found.detail, found.done) == (Kind.ORPHAN, "a variant only", False)
+    assert (found.kind, found.detail, found.done) == (DefectKind.ORPHAN, "a variant only", False)
     assert audited(services, own_settings, repair=True, user_id="alice") == []
     (found,) = audited(services, own_settings, repair=True)
     assert found.done
     assert list(bucket.listed()) == [kept]
     bucket.put("variants/what is this")
     clock.now += timedelta(hours=1, minutes=1)
-    assert [found.kind for found in audited(services, own_settings, repair=True)] == [Kind.UNKNOWN_OBJECT]
+    assert [found.kind for found in audited(services, own_settings, repair=True)] == [DefectKind.UNKNOWN_OBJECT]
 
 
 def test_services_share_what_is_in_the_bucket_and_not_each_other(services: Services, image: Image) -> None:

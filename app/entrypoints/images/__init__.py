@@ -14,8 +14,8 @@ def images() -> None:
     """Upload, find, download, edit and delete images on a server; copy whole libraries.
 
     \b
-    Ends with 0 where all was done, 1 where some of it failed, 2 where the command is wrong,
-    3 where the server does not know you or allow it, 4 where it does not answer, 130 if interrupted.
+    Exit codes: 0 everything was done, 1 something failed, 2 the command is wrong,
+    3 the server does not know you or allow this, 4 it does not answer, 130 interrupted.
     """
 
 

@@ -63,9 +63,9 @@ def read_config(path: Path) -> Source:
     if unknown := sorted(found.keys() - _KEYS):
         raise click.UsageError(f"{path}: unknown {', '.join(unknown)}; there are {', '.join(sorted(_KEYS))}")
     if not all(isinstance(value, str) for value in found.values()):
-        raise click.UsageError(f"{path}: server, user and token are texts")
+        raise click.UsageError(f"{path}: server, user and token must be strings")
     if readable_by_others and "token" in found:
-        say(f"Warning: others may read the token in {path}: chmod 600 it.")
+        say(f"Warning: others can read the token in {path}; protect it with chmod 600.")
     return Source(**found)
 
 
@@ -89,7 +89,7 @@ def chosen(options: Source, environment: Mapping[str, str], config: Source) -> S
             raise click.UsageError("Give a user or a token, not both.")
         if source.user or source.token:
             return Source(server, source.user, source.token)
-    raise click.UsageError(f"Say who you are: {advice}.")
+    raise click.UsageError(f"Tell the server who you are: {advice}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +131,14 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
             _with_exit_codes(command, other_way=other_way, connection=Connection(client, stop), **rest)
 
     for option in (
-        click.option("--retries", type=click.IntRange(0, 20), default=5, show_default=True, help="Of one request."),
+        click.option("--retries", type=click.IntRange(0, 20), default=5, show_default=True, help="Per request."),
         click.option(
             "--config",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="In place of image-storage/config.toml.",
+            help="Instead of image-storage/config.toml.",
         ),
-        click.option("--token", help="A bearer token. Other users see options: better IMAGES_TOKEN, or the file."),
-        click.option("--user", help="Who you are, for servers that believe it. Or IMAGES_USER."),
+        click.option("--token", help="A bearer token. Other users can see options: prefer IMAGES_TOKEN or the file."),
+        click.option("--user", help="Your user id, for servers without tokens. Or IMAGES_USER."),
         click.option("--server", help=f"The server's address. Or IMAGES_SERVER.  [default: {DEFAULT_SERVER}]"),
     ):
         run = option(run)
@@ -180,7 +180,7 @@ def tallied(connection: Connection) -> Iterator[Tally]:
         finally:
             say(f"{tally}.")
     if stop.signal is not None:
-        say("Interrupted. The same command goes on from here.")
+        say("Interrupted. Run the same command again to continue.")
         sys.exit(_SIGNALLED + stop.signal)
     if tally.failures:
         sys.exit(Exit.SOME_FAILED)

@@ -44,10 +44,11 @@ def download(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    """Download images by their IDs, by the filters of `list`, or all.
+    """Download images by id, by the filters of `list`, or all of them.
 
-    Files are called as the images are, but for what is not safe in a name, and numbered where two
-    would be called the same. Nothing is overwritten. The same command again goes on after an interruption.
+    Files get the images' names, without characters that are not safe in file names, and a number if
+    a name is taken. Nothing is overwritten. Run the same command again to continue after an
+    interruption.
     """
     client, stop = connection.client, connection.stop
     wanted = taken_filter(filters)

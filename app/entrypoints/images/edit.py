@@ -27,9 +27,9 @@ _CLEARABLE = ("title", "description", "location", "tags")
 @click.option("--title")
 @click.option("--description")
 @click.option("--location")
-@click.option("--tag", "tags", multiple=True, help="In place of the tags there are; may be repeated.")
-@click.option("--clear", type=click.Choice(_CLEARABLE), multiple=True, help="Take away; may be repeated.")
-@click.option("--if-version", type=click.IntRange(1), help="Only if the image is still in this version.")
+@click.option("--tag", "tags", multiple=True, help="Replaces all tags; may be repeated.")
+@click.option("--clear", type=click.Choice(_CLEARABLE), multiple=True, help="Remove this field; may be repeated.")
+@click.option("--if-version", type=click.IntRange(1), help="Only if the image still has this version.")
 @json_option
 def edit(
     *,
@@ -43,14 +43,14 @@ def edit(
     if_version: int | None,
     as_json: bool,
 ) -> None:
-    """Change what is said about an image. What is not named stays."""
+    """Edit an image's metadata. Fields that are not named stay as they are."""
     client = connection.client
     texts = {"title": title, "description": description, "location": location}
     changes: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
     if tags:
         changes["tags"] = tags
     if twice := changes.keys() & set(clear):
-        raise click.UsageError(f"--clear and a new value exclude each other: {', '.join(sorted(twice))}.")
+        raise click.UsageError(f"--clear and a new value cannot be combined: {', '.join(sorted(twice))}.")
     changes |= {name: () if name == "tags" else None for name in clear}
     if not changes:
         raise click.UsageError("Nothing to change.")
@@ -58,7 +58,7 @@ def edit(
         image = client.get(image_id)
     if if_version not in {None, image.version}:
         raise Changed(
-            f"The image is in version {image.version}, not {if_version}.", status=412, code="precondition_failed"
+            f"The image has version {image.version}, not {if_version}.", status=412, code="precondition_failed"
         )
     image = client.edit(image, **changes)
     _tell_edited(image, as_json=as_json)
@@ -78,7 +78,7 @@ def tag(
     removed: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Add tags to images, or take them away. The others stay. `-` as the only ID: they come on standard input."""
+    """Add or remove tags; other tags stay. With `-` as the only ID, ids are read from standard input."""
     client, stop = connection.client, connection.stop
     if not added and not removed:
         raise click.UsageError("Say --add or --remove.")
@@ -113,14 +113,14 @@ def _retagged(client: ImageClient, image_id: str, added: Iterable[str], removed:
 @click.command()
 @connected
 @click.argument("image_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(*, connection: Connection, image_ids: tuple[str, ...], yes: bool) -> None:
-    """Delete images for good. `-` as the only ID: they come on standard input."""
+    """Delete images for good. With `-` as the only ID, ids are read from standard input."""
     client, stop = connection.client, connection.stop
     wanted = list(dict.fromkeys(_ids(image_ids)))
     if not yes:
         if image_ids == _FROM_INPUT:
-            raise click.UsageError("With the IDs on standard input nobody can be asked: say --yes.")
+            raise click.UsageError("With ids on standard input there is no way to ask for confirmation: use --yes.")
         click.confirm(f"Delete {len(wanted)} image{'s' if len(wanted) != 1 else ''} for good?", abort=True, err=True)
     with tallied(connection) as tally:
         for start in range(0, len(wanted), MAX_DELETED_AT_ONCE):

@@ -30,8 +30,8 @@ _VERSION = 1
 _RECORDS = "images.ndjson"
 _MANIFEST = "export.json"
 _NOTE = (
-    "An import keeps filename, title, description, location, tags and the bytes. It cannot keep image_id, user_id, "
-    "created_at, updated_at and version: the server that imports gives its own."
+    "An import keeps filename, title, description, location, tags and the bytes, but not image_id, user_id, "
+    "created_at, updated_at and version, which the importing server assigns anew."
 )
 _NOT_EXPORTED = frozenset({"status", "rejection"})
 
@@ -41,10 +41,10 @@ _NOT_EXPORTED = frozenset({"status", "rejection"})
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @jobs_option
 def export_library(*, connection: Connection, directory: Path, jobs: int) -> None:
-    """Write all your images, and what is known about them, to a directory.
+    """Write all your images and their metadata to a directory.
 
-    Every file is verified by its SHA-256. The same command again goes on after an interruption,
-    and brings a finished export up to date.
+    Every file is verified by its SHA-256. Run the same command again to continue after an
+    interruption, or to update a complete export.
     """
     client, stop = connection.client, connection.stop
     (directory / "images").mkdir(parents=True, exist_ok=True)
@@ -110,11 +110,11 @@ class Record:
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @jobs_option
 def import_library(*, connection: Connection, directory: Path, jobs: int) -> None:
-    """Upload what an export holds, as images of yours.
+    """Upload an export's images as your own.
 
     Keeps filename, title, description, location, tags and the bytes; times, ids and versions are
-    the server's own. Skips what is there already with the same bytes and the same said about it, so the
-    same command goes on after an interruption.
+    assigned by the server. Skips images that are already there with the same bytes and metadata, so
+    the same command continues after an interruption.
     """
     client, stop = connection.client, connection.stop
     records = list(read_records(directory))
@@ -133,7 +133,7 @@ def import_library(*, connection: Connection, directory: Path, jobs: int) -> Non
             image = send(client, record.path, record.sha256, record.details, progress=move, source=record.image_id)
         is_same_file = image.sha256 == record.sha256 or client.limits().changes_files
         if not is_same_file or _details_of(image) != record.details:
-            raise ClientError(f"The server has made something else of it: {image.image_id}.")
+            raise ClientError(f"The server stored it differently: {image.image_id}.")
         return "imported", image.image_id
 
     def report(record: Record, result: tuple[str, str] | Exception) -> None:
@@ -158,16 +158,16 @@ def read_records(directory: Path) -> Iterator[Record]:
         lines = (directory / _RECORDS).read_bytes()
     except FileNotFoundError as error:
         raise click.UsageError(
-            f"{directory} holds no finished export; the export that was interrupted goes on if it is called again."
+            f"{directory} contains no complete export; if an export was interrupted, run it again to continue."
         ) from error
     except (OSError, RecursionError, ValueError) as error:
         raise click.UsageError(f"{directory / _MANIFEST}: {error}") from error
     if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("version")) != (_FORMAT, _VERSION):
-        raise click.UsageError(f"{directory / _MANIFEST} is of no format that is known here.")
+        raise click.UsageError(f"{directory / _MANIFEST} has an unknown format.")
     if manifest.get("sha256") != hashlib.sha256(lines).hexdigest():
-        raise click.UsageError(f"{directory / _RECORDS} is not as it was exported.")
+        raise click.UsageError(f"{directory / _RECORDS} was changed after the export.")
     if manifest.get("failed"):
-        say(f"Note: {manifest['failed']} images could not be exported, and are not in {directory}.")
+        say(f"Note: {manifest['failed']} images could not be exported and are missing from {directory}.")
     for number, line in enumerate(lines.splitlines(), start=1):
         try:
             yield _record(directory, json.loads(line))
@@ -179,7 +179,7 @@ def _record(directory: Path, line: dict[str, Any]) -> Record:
     inside = PurePosixPath(line["file"])
     path = (directory / inside).resolve()
     if not path.is_relative_to(directory.resolve()):  # an export from somebody else must not upload other files
-        raise ValueError(f"{inside} lies outside of the export")
+        raise ValueError(f"{inside} is outside the export")
     details = Details(
         line["filename"], line["title"], line["description"], line["location"], tuple(map(str, line["tags"]))
     )

@@ -13,10 +13,10 @@ from app.entrypoints.images.output import facts, tell_json, write_csv, write_fac
 @click.command("list")
 @connected
 @filter_options
-@click.option("--limit", type=click.IntRange(1), help="Not more than so many.  [default: all]")
+@click.option("--limit", type=click.IntRange(1), help="At most this many.  [default: all]")
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a head.")
-@click.option("--links", is_flag=True, help="With the presigned links, by which anybody may read the images (--json).")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header line.")
+@click.option("--links", is_flag=True, help="With --json: add presigned links; they show the images to anyone.")
 def list_images(
     *,
     connection: Connection,
@@ -26,10 +26,10 @@ def list_images(
     links: bool,
     **filters: Any,
 ) -> None:
-    """List images, newest first; all conditions must hold."""
+    """List images, newest first. All conditions must hold."""
     client = connection.client
     if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other.")
+        raise click.UsageError("--json and --csv cannot be combined.")
     found = itertools.islice(client.images(taken_filter(filters)), limit)
     if as_csv:
         write_csv(found)
@@ -44,7 +44,7 @@ def list_images(
 @connected
 @click.argument("image_ids", metavar="ID...", nargs=-1, required=True)
 @json_option
-@click.option("--links", is_flag=True, help="With the presigned links, by which anybody may read the image (--json).")
+@click.option("--links", is_flag=True, help="With --json: add presigned links; they show the image to anyone.")
 def show(
     *,
     connection: Connection,
@@ -52,7 +52,7 @@ def show(
     as_json: bool,
     links: bool,
 ) -> None:
-    """Show what is known about images."""
+    """Show images' metadata."""
     client = connection.client
     for number, image_id in enumerate(image_ids):
         with about(image_id):

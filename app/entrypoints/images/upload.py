@@ -80,10 +80,10 @@ class Uploads:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--tag", "tags", multiple=True, help="May be repeated.")
 @click.option("--title", help="For all of them.")
-@click.option("--title-from", type=click.Choice(["filename"]), help="The filename without its suffix as title.")
+@click.option("--title-from", type=click.Choice(["filename"]), help="Use the filename without its suffix as title.")
 @click.option("--description", help="For all of them.")
 @click.option("--location", help="For all of them.")
-@click.option("--again", is_flag=True, help="Do not look for what is there already, but upload it once more.")
+@click.option("--again", is_flag=True, help="Do not check what is there already; upload everything again.")
 @jobs_option
 @json_option
 def upload(
@@ -101,11 +101,12 @@ def upload(
 ) -> None:
     """Upload files, folders (the images in them, at any depth) and patterns such as 'holiday/*.jpg'.
 
-    What the server has already, by its SHA-256, is skipped, so the same command goes on after an interruption.
+    Files that the server already has, by SHA-256, are skipped, so the same command continues after
+    an interruption.
     """
     client, stop = connection.client, connection.stop
     if title is not None and title_from is not None:
-        raise click.UsageError("--title and --title-from exclude each other.")
+        raise click.UsageError("--title and --title-from cannot be combined.")
     files = list(dict.fromkeys(_files(paths)))
 
     def report(path: Path, result: Sent | Exception) -> None:
@@ -125,7 +126,7 @@ def upload(
         uploads = Uploads(client, details, title_from_filename=title_from is not None, again=again, bars=bars)
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
         if tally.count(ALREADY_THERE) and (title_from or details != Details()):
-            say("What is already there was left as it is: `images edit` and `images tag` change it.")
+            say("Images that were already there are unchanged; use `images edit` and `images tag` to change them.")
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:

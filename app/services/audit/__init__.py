@@ -14,45 +14,45 @@ from typing import Literal
 
 from app.keys import user_prefix
 from app.services import Services
-from app.services.audit.findings import Desk, Finding, Kind, Orders, Pass, Step
+from app.services.audit.findings import AuditOptions, DefectKind, Finding, Pass, Repairer, Step
 from app.services.audit.objects import ObjectCheck
 from app.services.audit.postings import PostingCheck
 from app.services.audit.rows import RowCheck
 from app.services.audit.usage import UsageCheck
 from app.settings import Settings
 
-__all__ = ["Audit", "Finding", "Kind", "Orders", "Pass", "Step"]
+__all__ = ["Audit", "AuditOptions", "DefectKind", "Finding", "Pass", "Step"]
 
 
 class Audit:
-    """One comparison of both stores, as ordered, with so many images looked at side by side."""
+    """One comparison of both stores, by its options, with so many images looked at side by side."""
 
-    def __init__(self, services: Services, settings: Settings, orders: Orders, *, threads: int = 8) -> None:
+    def __init__(self, services: Services, settings: Settings, options: AuditOptions, *, threads: int = 8) -> None:
         self._services = services
         self._settings = settings
-        self._desk = Desk(orders, services.clock)
+        self._repairer = Repairer(options, services.clock)
         self._threads = threads  # a check is mostly waiting; a client's pool has 10 connections
 
     def run(self) -> Iterator[Step]:
         """Look at everything once. Raises BackendUnavailable where a store cannot be read."""
         storage, metadata = self._services.storage, self._services.metadata
-        user_id = self._desk.orders.user_id
+        user_id = self._repairer.options.user_id
         storage.ping()  # in a bucket that is not there every object is missing
-        rows = RowCheck(self._services, self._settings, self._desk)
-        postings = PostingCheck(metadata, self._desk)
+        rows = RowCheck(self._services, self._settings, self._repairer)
+        postings = PostingCheck(metadata, self._repairer)
         has_rows = False
         with ThreadPoolExecutor(self._threads, thread_name_prefix="audit") as pool:
             for images in metadata.scan_all(user_id=user_id):
                 has_rows = has_rows or bool(images)
                 yield _step(Pass.ROWS, len(images), pool.map(rows.findings, images))
-            objects = ObjectCheck(self._services, self._settings, self._desk, has_rows=has_rows)
+            objects = ObjectCheck(self._services, self._settings, self._repairer, has_rows=has_rows)
             for prefix in _prefixes(user_id):
                 for stored in storage.objects(prefix):
                     yield _step(Pass.OBJECTS, len(stored), objects.findings(stored, pool))
             for page in metadata.postings.scan(user_id=user_id):
                 yield _step(Pass.POSTINGS, len(page), [postings.findings(page)])
         if self._services.usage.are_kept:
-            for checked, findings in UsageCheck(self._services.usage, self._desk).steps():
+            for checked, findings in UsageCheck(self._services.usage, self._repairer).steps():
                 yield _step(Pass.USAGE, checked, [findings])
 
 

@@ -16,7 +16,7 @@ from app.times import Clock
 log = logging.getLogger(__name__)
 
 
-class Kind(StrEnum):
+class DefectKind(StrEnum):
     """What may be wrong."""
 
     OBJECT_MISSING = "object_missing"
@@ -43,7 +43,7 @@ class Pass(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class AuditOptions:
     """What to look at, and what to do about it. With neither `repair` nor `rebuild` nothing is written."""
 
     user_id: str | None = None
@@ -57,7 +57,7 @@ class Orders:
 class Finding:
     """Something that is wrong, or was: `action` says what was done about it or would be, `done` which of the two."""
 
-    kind: Kind
+    kind: DefectKind
     user_id: str | None
     image_id: str | None
     detail: str
@@ -80,10 +80,10 @@ class Remedy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with an image, and the order with which it is ended; None where none does."""
+class Defect:
+    """Something wrong with an image, and the option with which it is mended; None where none does."""
 
-    kind: Kind
+    kind: DefectKind
     user_id: str | None
     image_id: str | None
     detail: str
@@ -93,11 +93,11 @@ class Problem:
     """Raises RowChanged or ImageNotFound where it is not wrong any more."""
 
 
-class Desk:
-    """Decides what is old enough to be looked at, and carries out what was ordered."""
+class Repairer:
+    """Decides what is old enough to be looked at, and mends what the options allow."""
 
-    def __init__(self, orders: Orders, clock: Clock) -> None:
-        self.orders = orders
+    def __init__(self, options: AuditOptions, clock: Clock) -> None:
+        self.options = options
         self._clock = clock
 
     def is_due(self, moment: datetime) -> bool:
@@ -106,27 +106,27 @@ class Desk:
 
     def due_until(self) -> datetime:
         """The moment since which the grace period is over."""
-        return self._clock() - self.orders.grace
+        return self._clock() - self.options.grace
 
-    def settle(self, problem: Problem) -> Iterator[Finding]:
-        """The problem as a finding, ended if that was ordered; nothing if it was none any more."""
-        action, done = problem.action or "look at it", False
-        is_ordered = {Remedy.REPAIR: self.orders.repair, Remedy.REBUILD: self.orders.rebuild}
-        if problem.remedy is None:
+    def resolve(self, defect: Defect) -> Iterator[Finding]:
+        """The defect as a finding, mended if the options allow it; nothing if it was none any more."""
+        action, done = defect.action or "look at it", False
+        is_allowed = {Remedy.REPAIR: self.options.repair, Remedy.REBUILD: self.options.rebuild}
+        if defect.remedy is None:
             pass
-        elif not is_ordered[problem.remedy]:
-            action = f"{problem.remedy} would {action}"
+        elif not is_allowed[defect.remedy]:
+            action = f"{defect.remedy} would {action}"
         else:
             try:
-                problem.act()
+                defect.act()
                 done = True
-                log.info("audit", extra={"kind": problem.kind, "image_id": problem.image_id, "action": action})
+                log.info("audit", extra={"kind": defect.kind, "image_id": defect.image_id, "action": action})
             except (ImageNotFound, RowChanged):
                 return  # somebody else got ahead
             except (ServiceError, ClientError) as error:
-                log.warning("audit failed", extra={"image_id": problem.image_id, "cause": str(error)})
+                log.warning("audit failed", extra={"image_id": defect.image_id, "cause": str(error)})
                 action = f"could not {action}: {error}"
-        yield Finding(problem.kind, problem.user_id, problem.image_id, problem.detail, action, done)
+        yield Finding(defect.kind, defect.user_id, defect.image_id, defect.detail, action, done)
 
 
 def terms(postings: Iterable[Posting]) -> str:

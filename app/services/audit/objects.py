@@ -8,7 +8,7 @@ from app.errors import ImageNotFound
 from app.keys import final_key, parsed_object_key, parsed_record_key, parsed_variant_key, record_key, user_prefix
 from app.models import Image, NewImage, Status
 from app.services import Services
-from app.services.audit.findings import Desk, Finding, Kind, Problem, Remedy
+from app.services.audit.findings import Defect, DefectKind, Finding, Remedy, Repairer
 from app.services.images import first_version
 from app.services.metadata import RowChanged
 from app.services.storage import StoredObject
@@ -19,17 +19,17 @@ from app.spool import Spool
 class ObjectCheck:
     """Looks at one object, record or variant at a time."""
 
-    def __init__(self, services: Services, settings: Settings, desk: Desk, *, has_rows: bool) -> None:
+    def __init__(self, services: Services, settings: Settings, repairer: Repairer, *, has_rows: bool) -> None:
         self._storage = services.storage
         self._metadata = services.metadata
         self._inspector = services.inspector
         self._settings = settings
-        self._desk = desk
+        self._repairer = repairer
         self._has_rows = has_rows
 
     def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[list[Finding]]:
         """What is wrong among these objects, looked at side by side."""
-        named = {stored: _named(stored.key) for stored in page if self._desk.is_due(stored.stored_at)}
+        named = {stored: _named(stored.key) for stored in page if self._repairer.is_due(stored.stored_at)}
         rows = self._metadata.images({names[1] for names in named.values() if names})
         return pool.map(partial(self._findings, rows), named.items())
 
@@ -38,19 +38,19 @@ class ObjectCheck:
     ) -> list[Finding]:
         stored, names = named
         if names is None:
-            problem: Problem | None = Problem(Kind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
+            defect: Defect | None = Defect(DefectKind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
         else:
-            problem = self._problem(stored, *names, rows.get(names[1]))
-        return list(self._desk.settle(problem)) if problem else []
+            defect = self._defect(stored, *names, rows.get(names[1]))
+        return list(self._repairer.resolve(defect)) if defect else []
 
-    def _problem(self, stored: StoredObject, user_id: str | None, image_id: str, row: Image | None) -> Problem | None:
+    def _defect(self, stored: StoredObject, user_id: str | None, image_id: str, row: Image | None) -> Defect | None:
         if user_id is None:
-            return self._variant_problem(stored, image_id, row)
+            return self._variant_defect(stored, image_id, row)
         if stored.key.startswith("records/"):
-            return self._record_problem(stored, user_id, image_id, row)
-        return self._object_problem(stored, user_id, image_id, row)
+            return self._record_defect(stored, user_id, image_id, row)
+        return self._object_defect(stored, user_id, image_id, row)
 
-    def _object_problem(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Problem | None:
+    def _object_defect(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Defect | None:
         if row is not None:
             return self._leftover(stored, user_id, row, _keys)
         if stored.key.startswith("images/"):
@@ -61,9 +61,9 @@ class ObjectCheck:
                 detail = "object and record" if is_of_record else "an object only"
                 restore = partial(self._restore, stored, user_id, image_id, recorded)
                 action = "write its row again"
-                return Problem(Kind.ROW_LOST, user_id, image_id, detail, Remedy.REBUILD, action, restore)
+                return Defect(DefectKind.ROW_LOST, user_id, image_id, detail, Remedy.REBUILD, action, restore)
         remove = partial(self._remove_rowless, stored.key, image_id)
-        return Problem(Kind.ORPHAN, user_id, image_id, "an object only", Remedy.REPAIR, "delete it", remove)
+        return Defect(DefectKind.ORPHAN, user_id, image_id, "an object only", Remedy.REPAIR, "delete it", remove)
 
     def _may_be_an_image(self) -> bool:
         """Whether an object without row and record may be that of an image, whose row was lost.
@@ -71,9 +71,9 @@ class ObjectCheck:
         Where records are kept, it never was finished. Where they are not, all rows being gone
         looks like a lost table, and then nothing may be deleted.
         """
-        return self._desk.orders.rebuild or not (self._settings.keeps_records or self._has_rows)
+        return self._repairer.options.rebuild or not (self._settings.keeps_records or self._has_rows)
 
-    def _record_problem(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Problem | None:
+    def _record_defect(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Defect | None:
         if row is not None:
             return self._leftover(stored, user_id, row, _record_keys)
         if self._has_object(user_id, image_id):
@@ -84,9 +84,9 @@ class ObjectCheck:
                 raise RowChanged
             self._remove_rowless(stored.key, image_id)
 
-        return Problem(Kind.ORPHAN, user_id, image_id, "a record only", Remedy.REPAIR, "delete it", remove)
+        return Defect(DefectKind.ORPHAN, user_id, image_id, "a record only", Remedy.REPAIR, "delete it", remove)
 
-    def _variant_problem(self, stored: StoredObject, image_id: str, row: Image | None) -> Problem | None:
+    def _variant_defect(self, stored: StoredObject, image_id: str, row: Image | None) -> Defect | None:
         """A variant of no image.
 
         It is deleted also where only the row was lost: it will be made again when somebody asks for it.
@@ -94,14 +94,14 @@ class ObjectCheck:
         if row is not None:
             return None
         remove = partial(self._remove_rowless, stored.key, image_id)
-        return Problem(Kind.ORPHAN, None, image_id, "a variant only", Remedy.REPAIR, "delete it", remove)
+        return Defect(DefectKind.ORPHAN, None, image_id, "a variant only", Remedy.REPAIR, "delete it", remove)
 
     def _has_object(self, user_id: str, image_id: str) -> bool:
         return any(self._storage.objects(f"{user_prefix('images', user_id)}{image_id}."))
 
     def _leftover(
         self, stored: StoredObject, user_id: str, row: Image, keys: Callable[[Image], Container[str]]
-    ) -> Problem | None:
+    ) -> Defect | None:
         """What lies at a key where nothing of this image may lie, nor ever will."""
         if stored.key in keys(row):
             return None
@@ -112,7 +112,7 @@ class ObjectCheck:
             self._storage.delete_object(stored.key)
 
         detail = f"{stored.key.partition('/')[0]}/ of an image that is {row.status}"
-        return Problem(Kind.LEFTOVER, user_id, row.image_id, detail, Remedy.REPAIR, "delete it", remove)
+        return Defect(DefectKind.LEFTOVER, user_id, row.image_id, detail, Remedy.REPAIR, "delete it", remove)
 
     def _remove_rowless(self, key: str, image_id: str) -> None:
         """A row comes before all that is of its image and goes after it, so what has none now never will."""

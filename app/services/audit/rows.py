@@ -6,7 +6,7 @@ from functools import partial
 from app.errors import ImageNotFound
 from app.models import Image, Status
 from app.services import Services
-from app.services.audit.findings import Desk, Finding, Kind, Problem, Remedy, terms
+from app.services.audit.findings import Defect, DefectKind, Finding, Remedy, Repairer, terms
 from app.services.storage import StoredObject
 from app.services.tables import postings_of
 from app.settings import Settings
@@ -16,70 +16,72 @@ from app.spool import Spool
 class RowCheck:
     """Looks at one row at a time."""
 
-    def __init__(self, services: Services, settings: Settings, desk: Desk) -> None:
+    def __init__(self, services: Services, settings: Settings, repairer: Repairer) -> None:
         self._storage = services.storage
         self._metadata = services.metadata
         self._images = services.images
         self._uploads = services.uploads
         self._settings = settings
-        self._desk = desk
+        self._repairer = repairer
 
     def findings(self, image: Image) -> list[Finding]:
         """The scan lags behind, so what looks wrong in it is looked at again with the row as it is."""
-        if not any(True for _ in self._row_problems(image)):
+        if not any(True for _ in self._row_defects(image)):
             return []
         try:
             image = self._metadata.get(image.image_id)
         except ImageNotFound:
             return []
-        return [finding for problem in self._row_problems(image) for finding in self._desk.settle(problem)]
+        return [finding for defect in self._row_defects(image) for finding in self._repairer.resolve(defect)]
 
-    def _row_problems(self, image: Image) -> Iterator[Problem]:
+    def _row_defects(self, image: Image) -> Iterator[Defect]:
         if finished := self._finished_since(image):
             yield self._row_outdated(image, finished)
         elif image.awaits_object:
             assert image.expires_at is not None
-            if self._desk.is_due(image.expires_at):
+            if self._repairer.is_due(image.expires_at):
                 yield self._repair(
-                    image, Kind.UPLOAD_EXPIRED, "not done in time", "finish or remove it", self._uploads.progress
+                    image, DefectKind.UPLOAD_EXPIRED, "not done in time", "finish or remove it", self._uploads.progress
                 )
-        elif self._desk.is_due(image.updated_at):
+        elif self._repairer.is_due(image.updated_at):
             match image.status:
                 case Status.UPLOADED:
-                    yield from self._finished_problems(image)
+                    yield from self._finished_defects(image)
                 case Status.PENDING_UPLOAD:
-                    yield self._repair(image, Kind.UPLOAD_DIED, "not finished", "remove it", self._images.discard)
+                    yield self._repair(image, DefectKind.UPLOAD_DIED, "not finished", "remove it", self._images.discard)
                 case Status.DELETING:
-                    yield self._repair(image, Kind.DELETE_UNFINISHED, "not gone", "remove it", self._images.discard)
+                    yield self._repair(
+                        image, DefectKind.DELETE_UNFINISHED, "not gone", "remove it", self._images.discard
+                    )
 
-    def _finished_problems(self, image: Image) -> Iterator[Problem]:
+    def _finished_defects(self, image: Image) -> Iterator[Defect]:
         found = self._storage.find(image.object_key)
         if found is None:
             yield self._repair(
-                image, Kind.OBJECT_MISSING, "there is a row only", "remove the row", self._images.discard
+                image, DefectKind.OBJECT_MISSING, "there is a row only", "remove the row", self._images.discard
             )
             return
         if damage := self._damage(image, found):
-            yield Problem(Kind.OBJECT_DAMAGED, image.user_id, image.image_id, damage)
+            yield Defect(DefectKind.OBJECT_DAMAGED, image.user_id, image.image_id, damage)
         if self._settings.keeps_records:
             record = self._storage.record(image.user_id, image.image_id)
             if record is None or record.image is None or record.image.version < image.version:
                 detail = "missing" if record is None else "unreadable" if record.image is None else "an older version"
                 put = partial(self._storage.put_record, may_be_missing=True)
-                yield self._repair(image, Kind.RECORD_OUTDATED, f"the record is {detail}", "write it again", put)
-            elif record.image.version > image.version and self._desk.is_due(record.stored_at):
+                yield self._repair(image, DefectKind.RECORD_OUTDATED, f"the record is {detail}", "write it again", put)
+            elif record.image.version > image.version and self._repairer.is_due(record.stored_at):
                 yield self._row_outdated(image, record.image)
                 return
         expected = postings_of(image)
         if missing := expected - self._metadata.postings.existing(expected):
             detail = f"{len(missing)} of {len(expected)}: {terms(missing)}"
             restore = self._metadata.restore_postings
-            yield self._repair(image, Kind.POSTINGS_MISSING, detail, "write them again", restore)
+            yield self._repair(image, DefectKind.POSTINGS_MISSING, detail, "write them again", restore)
 
     def _damage(self, image: Image, found: StoredObject) -> str | None:
         if found.size != image.file_size:
             return f"{found.size} bytes instead of {image.file_size}"
-        if self._desk.orders.verify_bytes:
+        if self._repairer.options.verify_bytes:
             with Spool(max_bytes=image.file_size) as spool:
                 if self._storage.fetch(image.object_key, spool) and spool.sha256.hex() != image.sha256:
                     return "its bytes do not have their checksum"
@@ -88,13 +90,13 @@ class RowCheck:
     def _finished_since(self, image: Image) -> Image | None:
         """What a pending image became after its row was written, as happens only where rows were lost.
 
-        Whoever orders a rebuild says that they were. Else the upload died before its last write,
+        Whoever asks for a rebuild says that they were. Else the upload died before its last write,
         nobody was told that it succeeded, and it may have been repeated.
         """
         if (
-            not self._desk.orders.rebuild
+            not self._repairer.options.rebuild
             or image.status is not Status.PENDING_UPLOAD
-            or not self._desk.is_due(image.updated_at)
+            or not self._repairer.is_due(image.updated_at)
         ):
             return None
         record = self._storage.record(image.user_id, image.image_id)
@@ -102,14 +104,16 @@ class RowCheck:
             return None
         return record.image
 
-    def _row_outdated(self, image: Image, recorded: Image) -> Problem:
+    def _row_outdated(self, image: Image, recorded: Image) -> Defect:
         def catch_up() -> None:
             self._metadata.replace(image, recorded)
             self._metadata.restore_postings(recorded)
 
         detail = f"its record is of version {recorded.version}, the row of {image.version}"
         action = "write the row as the record has it"
-        return Problem(Kind.ROW_OUTDATED, image.user_id, image.image_id, detail, Remedy.REBUILD, action, catch_up)
+        return Defect(DefectKind.ROW_OUTDATED, image.user_id, image.image_id, detail, Remedy.REBUILD, action, catch_up)
 
-    def _repair(self, image: Image, kind: Kind, detail: str, action: str, act: Callable[[Image], object]) -> Problem:
-        return Problem(kind, image.user_id, image.image_id, detail, Remedy.REPAIR, action, partial(act, image))
+    def _repair(
+        self, image: Image, kind: DefectKind, detail: str, action: str, act: Callable[[Image], object]
+    ) -> Defect:
+        return Defect(kind, image.user_id, image.image_id, detail, Remedy.REPAIR, action, partial(act, image))

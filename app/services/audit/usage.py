@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.models import Usage
-from app.services.audit.findings import Desk, Finding, Kind, Problem, Remedy
+from app.services.audit.findings import Defect, DefectKind, Finding, Remedy, Repairer
 from app.services.metadata import RowChanged
 from app.services.tables import Counted
 from app.services.usage import Recount, UsageCounters
@@ -12,9 +12,9 @@ from app.services.usage import Recount, UsageCounters
 class UsageCheck:
     """Counts everything anew, and looks at those users for whom that gives something else."""
 
-    def __init__(self, usage: UsageCounters, desk: Desk) -> None:
+    def __init__(self, usage: UsageCounters, repairer: Repairer) -> None:
         self._usage = usage
-        self._desk = desk
+        self._repairer = repairer
 
     def steps(self) -> Iterator[tuple[int, list[Finding]]]:
         """How many rows were looked at, and what is wrong, which is known in the end.
@@ -22,22 +22,22 @@ class UsageCheck:
         A counter that did not change since before the rows were counted must agree with them. One
         that did is left to another audit.
         """
-        due_until = self._desk.due_until()
+        due_until = self._repairer.due_until()
         found = Recount()
-        for checked in self._usage.recount(found, user_id=self._desk.orders.user_id):
+        for checked in self._usage.recount(found, user_id=self._repairer.options.user_id):
             yield checked, []
         for user_id in found.suspects():
             counted, usage = self._usage.counted(user_id), found.usage(user_id)
             if counted.usage != usage and (counted.at is None or counted.at <= due_until):
-                yield 0, list(self._desk.settle(self._drift(user_id, counted, usage)))
+                yield 0, list(self._repairer.resolve(self._drift(user_id, counted, usage)))
 
-    def _drift(self, user_id: str, counted: Counted, usage: Usage) -> Problem:
+    def _drift(self, user_id: str, counted: Counted, usage: Usage) -> Defect:
         def correct() -> None:
             if not self._usage.correct(user_id, counted, usage):
                 raise RowChanged
 
         detail = f"counted are {_said(counted.usage)}, there are {_said(usage)}"
-        return Problem(Kind.USAGE_DRIFT, user_id, None, detail, Remedy.REPAIR, "set the counter right", correct)
+        return Defect(DefectKind.USAGE_DRIFT, user_id, None, detail, Remedy.REPAIR, "set the counter right", correct)
 
 
 def _said(usage: Usage) -> str:

@@ -2,7 +2,7 @@
 
 import { identifyingHeaders } from "./session.js";
 
-const ROOT = document.documentElement.dataset.root;
+const { root: ROOT, pageSize: PAGE_SIZE } = document.documentElement.dataset;
 const BASE = `${ROOT}api/v1`;
 
 /** Any request that did not go well, in words for people. `status` is 0 where there was no answer. */
@@ -21,7 +21,7 @@ export class Problem extends Error {
 }
 
 export const unreachable = () =>
-  new Problem({ status: 0, code: "unreachable", detail: "The service could not be reached. Is there a connection?" });
+  new Problem({ status: 0, code: "unreachable", detail: "The service could not be reached. Are you online?" });
 
 /** The failure that an answer tells (RFC 9457), whatever stands in front of the service. */
 export function problemOf(status, text) {
@@ -64,7 +64,7 @@ async function send(path, { method = "GET", body, headers = {}, as, ...options }
 const sendForJson = async (path, options) => (await send(path, options)).json();
 
 /** A page of the caller's images. `filter` has the API's own parameters; `srcset` asks for links to all sizes. */
-export function listImages(filter, { cursor, limit = 40, srcset = true, signal } = {}) {
+export function listImages(filter, { cursor, limit = PAGE_SIZE, srcset = true, signal } = {}) {
   const query = new URLSearchParams(filter);
   if (srcset) query.set("srcset", "true");
   query.set("limit", limit);

@@ -27,11 +27,11 @@ export function chooseBetween({ seen, changes, theirs }) {
     const form = el(
       "form",
       { onsubmit: submit },
-      el("h2", { id: "conflict-title" }, "Edited meanwhile"),
+      el("h2", { id: "conflict-title" }, "Edited in the meantime"),
       el(
         "p",
         { class: "sheet-text" },
-        `Somebody else saved this image on ${asMoment(theirs.updated_at)}, while you were editing. ` +
+        `Somebody else saved this image on ${asMoment(theirs.updated_at)} while you were editing. ` +
           "Nothing is lost: choose what to keep.",
       ),
       ...groups,
@@ -39,7 +39,7 @@ export function chooseBetween({ seen, changes, theirs }) {
         "div",
         { class: "form-buttons" },
         el("button", { class: "button", type: "button", onclick: () => done(null) }, "Back to editing"),
-        el("button", { class: "button primary", type: "submit", autofocus: true }, "Save what is chosen"),
+        el("button", { class: "button primary", type: "submit", autofocus: true }, "Save choices"),
       ),
     );
     dialog.replaceChildren(form);

@@ -118,7 +118,7 @@ export class LargeView {
   }
 
   #fail(problem) {
-    const text = problem.status === 404 ? "This image does not exist, or no longer." : problem.message;
+    const text = problem.status === 404 ? "This image does not exist, or was deleted." : problem.message;
     this.#picture.replaceChildren(
       el("div", { class: "stage-problem", role: "alert" }, icon("alert"), el("p", {}, text)),
     );
@@ -204,9 +204,9 @@ export class LargeView {
     const fresh = await getImage(image.image_id).catch(() => image);
     try {
       await navigator.clipboard.writeText(fresh.download_url);
-      notify(`Link copied. Whoever has it sees this image until ${asHour(fresh.url_expires_at)}.`);
+      notify(`Link copied. Anyone who has it can see this image until ${asHour(fresh.url_expires_at)}.`);
     } catch {
-      notify("The browser does not let this page copy.", { kind: "bad" });
+      notify("The browser does not allow this page to copy.", { kind: "bad" });
     }
   }
 
@@ -253,7 +253,7 @@ export class LargeView {
   }
 
   #mayLeave() {
-    return !this.#editor?.isChanged || confirm("Leave without saving what you have changed?");
+    return !this.#editor?.isChanged || confirm("Leave without saving your changes?");
   }
 
   #endEditing() {

@@ -7,17 +7,17 @@ import { displayName, identity, isSignedIn, signIn, signOut } from "./session.js
 const WORDS = {
   name: {
     label: "Your name",
-    hint: "Letters, digits and . _ - @ as in alice or alice@example.com",
+    hint: "Letters, digits and . _ - @, such as alice or alice@example.com",
     missing: "Type a name.",
     allowed: /^[A-Za-z0-9._@:+=|-]{1,128}$/, // of the header that carries it
-    unusable: "A name may hold letters from A to Z, digits and . _ - @, and no blanks.",
+    unusable: "A name may contain letters from A to Z, digits and . _ - @, but no spaces.",
   },
   token: {
     label: "Access token",
-    hint: "A bearer token (JWT) of your sign-in service. It is forgotten with this tab.",
+    hint: "A bearer token (JWT) from your sign-in service. It is forgotten when you close this tab.",
     missing: "Paste a token.",
     allowed: /^[!-~]+$/,
-    unusable: "That is no token: it may hold no blanks and no letters beyond A to Z.",
+    unusable: "That is not a token: it contains spaces or characters other than ASCII.",
   },
 };
 
@@ -94,7 +94,7 @@ function form(reason, done) {
     { onsubmit: submit, novalidate: true },
     icon("brand", "brand-mark sign-in-mark"),
     el("h2", { id: "sign-in-title" }, "Welcome to your gallery"),
-    el("p", { class: "sheet-text" }, "Your images are kept under your name, and shown to nobody else."),
+    el("p", { class: "sheet-text" }, "Your images are stored under your name and shown to nobody else."),
     el("label", { class: "field" }, el("span", {}, words.label), input),
     el("p", { class: "hint", id: "identity-hint" }, words.hint),
     problem,

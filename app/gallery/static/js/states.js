@@ -23,7 +23,7 @@ export function showStates(library, { isFiltered, clear, upload, again }) {
       place.append(
         message(
           icon("alert", "message-icon"),
-          isEmpty ? "Your images could not be loaded" : "No more could be loaded",
+          isEmpty ? "Your images could not be loaded" : "No more images could be loaded",
           library.problem.message,
           button("Try again", again),
         ),
@@ -33,7 +33,7 @@ export function showStates(library, { isFiltered, clear, upload, again }) {
         message(
           icon("search", "message-icon"),
           "Nothing found",
-          "No image matches all of this.",
+          "No image matches all your criteria.",
           button("Clear search and filters", clear),
         ),
       );

@@ -51,8 +51,8 @@ const tooLargeForApi = (limits) =>
     status: 413,
     code: "image_too_large",
     detail:
-      "The storage takes no uploads from this page, and through the service " +
-      `at most ${asBytes(limits.max_upload_bytes)} can go.`,
+      "The storage accepts no uploads from this page, and the service itself " +
+      `accepts at most ${asBytes(limits.max_upload_bytes)}.`,
   });
 
 async function straightToBucket(file, { key, sha256, signal, progress }) {

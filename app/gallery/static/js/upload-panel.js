@@ -115,7 +115,7 @@ export class UploadPanel {
       case "checking":
         return `${size} · being checked`;
       case "asking":
-        return `You have this already: “${nameOf(upload.twin)}”`;
+        return `You already have this image: “${nameOf(upload.twin)}”`;
       case "cancelled":
         return "Cancelled";
       case "done":

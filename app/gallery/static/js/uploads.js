@@ -168,14 +168,14 @@ function refuseWhatIsHopeless(file, limits) {
     throw new Problem({
       status: 415,
       code: "unsupported_image_type",
-      detail: "Only JPEG, PNG, GIF and WebP images can be kept.",
+      detail: "Only JPEG, PNG, GIF and WebP images can be uploaded.",
     });
   if (file.size === 0) throw new Problem({ status: 400, code: "invalid_request", detail: "The file is empty." });
   if (file.size > largestFile(limits))
     throw new Problem({
       status: 413,
       code: "image_too_large",
-      detail: `It is larger than ${asBytes(largestFile(limits))}.`,
+      detail: `The file is larger than ${asBytes(largestFile(limits))}.`,
     });
 }
 
