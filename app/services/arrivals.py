@@ -22,19 +22,19 @@ class Arrivals:
         self._inspector = inspector
         self._max_bytes = max_bytes
 
-    def finished(self, image: Image) -> tuple[Image, Variants] | None:
-        """The image as it is with the object that is there now, and its first variants; None where nothing
-        arrived in time.
+    def finalize(self, image: Image) -> tuple[Image, Variants] | None:
+        """Check the object that is there now, and see that it lies at the image's final key.
 
-        Its object lies at its final key then. This follows from row and objects alone, so that
-        confirmations at once agree on it. Raises what an upload through the API would, ObjectExists
-        where another confirmation got ahead, or BackendUnavailable.
+        Returns the image with that object, and its first variants; None where nothing arrived in
+        time. This follows from row and objects alone, so that simultaneous confirmations agree on it.
+        Raises what an upload through the API would, ObjectExists where another confirmation got
+        ahead, or BackendUnavailable.
         """
         # What a confirmation before this one has written to the final key counts, not what it was made from.
-        return self._written(image) or self._arrived(image)
+        return self._from_final_key(image) or self._from_arrival(image)
 
-    def _written(self, image: Image) -> tuple[Image, Variants] | None:
-        """As `finished`, if a confirmation died after it had written the final object."""
+    def _from_final_key(self, image: Image) -> tuple[Image, Variants] | None:
+        """As `finalize`, if a confirmation died after it had written the final object."""
         if image.object_key == final_key(image):
             return None
         with Spool(max_bytes=self._max_bytes + MOST_ADDED_BYTES) as spool:
@@ -59,8 +59,8 @@ class Arrivals:
             except (ImageTooLarge, InvalidImage, UnsupportedImageType):
                 return None
 
-    def _arrived(self, image: Image) -> tuple[Image, Variants] | None:
-        """As `finished`, made of what the client has sent; None where that did not come in time."""
+    def _from_arrival(self, image: Image) -> tuple[Image, Variants] | None:
+        """As `finalize`, made of what the client has sent; None where that did not come in time."""
         assert image.expires_at is not None
         with Spool(max_bytes=self._max_bytes) as spool:
             stored_at = self._storage.fetch(image.object_key, spool)

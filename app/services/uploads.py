@@ -138,7 +138,7 @@ class DirectUploadService:
         Raises ImageNotFound, NotOwner, UploadNotPending (nothing has arrived yet), UploadExpired, or
         UploadRejected with the reason; or Overloaded.
         """
-        image = self._settled(self._images.owned(user_id, image_id))
+        image = self._settle(self._images.owned(user_id, image_id))
         match image.status:
             case Status.UPLOADED:
                 return image
@@ -199,7 +199,7 @@ class DirectUploadService:
         if image.user_id != user_id or event.key not in (final_key(image), staging_key(final_key(image))):
             return Outcome.NOTHING_TO_DO, image_id
         if image.awaits_object:
-            return self.progress(image), image_id
+            return self.advance(image), image_id
         finished = image.status is Status.UPLOADED
         # A form can be sent again when its image is finished, a PUT when it was rejected and removed.
         if image.status in {Status.REJECTED, Status.DELETING} or (finished and event.key != image.object_key):
@@ -225,7 +225,7 @@ class DirectUploadService:
         """
         for image_id in self._metadata.expired(self._clock()):
             try:
-                outcome = self.progress(self._metadata.get(image_id))
+                outcome = self.advance(self._metadata.get(image_id))
             except ImageNotFound:
                 continue  # the index lags behind
             except Exception:
@@ -236,13 +236,13 @@ class DirectUploadService:
             log.info("upload swept", extra={"image_id": image_id, "outcome": outcome})
             yield image_id
 
-    def progress(self, image: Image) -> Outcome:
+    def advance(self, image: Image) -> Outcome:
         """Take an upload one step on: to its end if the object is there, away if its time is over.
 
         Raises BackendUnavailable.
         """
         try:
-            settled = self._settled(image)
+            settled = self._settle(image)
             if settled.has_expired(self._clock()) or (settled.expires_at and settled.status is Status.DELETING):
                 self._images.discard(settled)
                 return Outcome.EXPIRED
@@ -255,8 +255,8 @@ class DirectUploadService:
                 return Outcome.REJECTED
         return Outcome.NOTHING_TO_DO
 
-    def _settled(self, image: Image) -> Image:
-        """The image's row as it is once what has arrived is checked; unchanged where nothing has.
+    def _settle(self, image: Image) -> Image:
+        """Check what has arrived; the image's row as it is then, unchanged where nothing has.
 
         Raises ImageNotFound where it was removed meanwhile.
         """
@@ -266,7 +266,7 @@ class DirectUploadService:
             if not image.awaits_object:
                 return image
             try:
-                if (checked := self._checked(image)) is not None:
+                if (checked := self._check_and_record(image)) is not None:
                     return checked
                 found = self._metadata.get(image.image_id)
                 if found == image:
@@ -293,14 +293,14 @@ class DirectUploadService:
             self._storage.delete([image])
         return found
 
-    def _checked(self, image: Image) -> Image | None:
+    def _check_and_record(self, image: Image) -> Image | None:
         """Check the object of a pending image and write down the result. None where nothing arrived in time.
 
         The result follows from row and object alone, so that confirmations at once agree on it.
         Raises ObjectExists or RowChanged where another got ahead.
         """
         try:
-            finished = self._arrivals.finished(image)
+            finished = self._arrivals.finalize(image)
         except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
             return self._reject(image, Rejection(error.code, str(error)))
         return self._accept(image, *finished) if finished else None

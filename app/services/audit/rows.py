@@ -41,7 +41,7 @@ class RowCheck:
             assert image.expires_at is not None
             if self._repairer.is_due(image.expires_at):
                 yield self._repair(
-                    image, DefectKind.UPLOAD_EXPIRED, "not done in time", "finish or remove it", self._uploads.progress
+                    image, DefectKind.UPLOAD_EXPIRED, "not done in time", "finish or remove it", self._uploads.advance
                 )
         elif self._repairer.is_due(image.updated_at):
             match image.status:
