@@ -12,14 +12,14 @@ ObserveAdmission = Callable[[bool, float], None]
 """Is told whether somebody was admitted, and after how many seconds."""
 
 
-def nobody(_admitted: bool, _seconds: float) -> None:
-    """Where nobody counts."""
+def ignore(_admitted: bool, _seconds: float) -> None:
+    """For those who count nothing."""
 
 
 class MemoryBudget:
     """So many bytes for all that is being decoded in this process. Safe to use from any thread."""
 
-    def __init__(self, total_bytes: int, *, wait_seconds: float, observe: ObserveAdmission = nobody) -> None:
+    def __init__(self, total_bytes: int, *, wait_seconds: float, observe: ObserveAdmission = ignore) -> None:
         self._total = self._free = total_bytes
         self._wait_seconds = wait_seconds
         self._observe = observe

@@ -13,7 +13,7 @@ from app.services.images import ImageService
 from app.services.inspection import Inspector
 from app.services.links import LinkSigner
 from app.services.metadata import ImageMetadataService
-from app.services.observed import Call
+from app.services.observed_calls import Call
 from app.services.queue import UploadQueue
 from app.services.readiness import Readiness
 from app.services.storage import ImageStorageService

@@ -28,9 +28,9 @@ from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
 from app.errors import BackendUnavailable
-from app.services.fast import FastDynamoDB, FastS3, bucket_address
-from app.services.observed import ObserveCall, nobody, observed
-from app.services.wire import Connections
+from app.services.connections import Connections
+from app.services.fast_clients import FastDynamoDB, FastS3, bucket_address
+from app.services.observed_calls import ObserveCall, ignore, observed
 from app.settings import Settings
 from app.times import utc_now
 
@@ -83,7 +83,7 @@ class AWSClientFactory:
     pool must not be shared between processes: hence the lock, and the process id in the key.
     """
 
-    def __init__(self, settings: Settings, observe: ObserveCall = nobody) -> None:
+    def __init__(self, settings: Settings, observe: ObserveCall = ignore) -> None:
         """`observe` is told of each call of S3, DynamoDB and SQS."""
         self._settings = settings
         self._observe = observe

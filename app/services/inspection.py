@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from app.admission import MemoryBudget, ObserveAdmission, nobody
+from app.admission import MemoryBudget, ObserveAdmission, ignore
 from app.formats import Bytes
 from app.models import StripMetadata
 from app.settings import Settings
@@ -22,7 +22,7 @@ Variants = Mapping[Rendition, bytes]
 class Inspector:
     """One for all services of a process, since they share its memory."""
 
-    def __init__(self, settings: Settings, observe: ObserveAdmission = nobody) -> None:
+    def __init__(self, settings: Settings, observe: ObserveAdmission = ignore) -> None:
         """`observe` is told of each image that is let in to be decoded, or refused."""
         self._limits = settings.image_limits
         self._strip = settings.strip_metadata

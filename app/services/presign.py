@@ -22,7 +22,7 @@ import orjson
 
 from app.models import UploadMethod
 from app.services.aws import AWSClientFactory
-from app.services.fast import bucket_address
+from app.services.fast_clients import bucket_address
 from app.services.mac import Mac
 from app.services.sigv4 import ALGORITHM, amz_date, signing_mac
 from app.settings import Settings

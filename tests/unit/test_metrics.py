@@ -9,7 +9,7 @@ from app.api import create_app
 from app.errors import Overloaded
 from app.metrics import Metrics
 from app.services.aws import AWSClientFactory
-from app.services.observed import Call
+from app.services.observed_calls import Call
 from tests.conftest import test_settings
 from tests.scripted_server import LastWords, Late, answer, scripted_server
 from tests.server import RunningService

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from urllib3 import HTTPResponse
 
 from app.services.aws import AWSClientFactory, error_code, was_retried
-from app.services.fast import FastDynamoDB, FastS3
+from app.services.fast_clients import FastDynamoDB, FastS3
 from tests.conftest import test_settings
 from tests.scripted_server import LastWords, ScriptedServer, answer, scripted_server
 from tests.server import free_port

@@ -22,9 +22,9 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from urllib3 import HTTPResponse
 
-from app.services.observed import Call, ObserveCall, began_at, consumed
+from app.services.connections import Answer, Connections
+from app.services.observed_calls import Call, ObserveCall, began_at, consumed
 from app.services.sigv4 import HeaderSigner
-from app.services.wire import Answer, Connections
 from app.times import Clock
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ class Call(NamedTuple):
 ObserveCall = Callable[[Call], None]
 
 
-def nobody(_call: Call) -> None:
-    """Where nobody counts."""
+def ignore(_call: Call) -> None:
+    """For those who count nothing."""
 
 
 def consumed(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

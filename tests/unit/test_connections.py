@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.services.wire import Connections
+from app.services.connections import Connections
 from tests.scripted_server import LastWords, answer, scripted_server
 from tests.server import free_port
 
