@@ -8,7 +8,7 @@ _BLOCK_BYTES = 64
 class Mac:
     """HMAC-SHA-256 (RFC 2104) with a key that is taken in once. Threads may share it.
 
-    The standard library's is half as fast again where the key is the same, since it makes three copies and
+    The standard library's takes half as long again where the key stays the same, since it makes three copies and
     looks the hash up anew. A page of a hundred images has two hundred signatures. A test compares the two.
     """
 
