@@ -163,7 +163,8 @@ class Stage:
         return self.services.images.list(self.user_id, ImageFilter(**conditions), limit=100).images
 
     def rows(self) -> list[Image]:
-        return [image for status in Status for image in self.found_any(status=status)]
+        """All in the table, also those that are in no list any more."""
+        return [image for page in self.services.metadata.scan_all(user_id=self.user_id) for image in page]
 
     def leftovers(self) -> set[str]:
         """Keys in the bucket and postings in the table that no row accounts for."""
