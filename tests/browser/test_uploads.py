@@ -228,6 +228,26 @@ def test_a_connection_lost_with_the_first_file_does_not_close_the_way_to_the_buc
     expect(tiles(page)).to_have_count(1)
 
 
+def test_an_upload_whose_time_is_over_is_announced_anew_when_it_is_tried_again(
+    visit: Visit, site: RunningService
+) -> None:
+    visit.refusals = {403}
+    page = visit.open()
+    keys: list[str] = []
+    page.on("request", lambda it: keys.extend(it.headers.get("idempotency-key", "").splitlines()))
+    over = {"status": 403, "headers": {"Access-Control-Allow-Origin": "*"}}
+    page.route(
+        f"{site.endpoint_url}/**",
+        lambda route: route.fulfill(**over) if route.request.method == "PUT" else route.continue_(),
+    )
+    drop(page, scenes(1))
+    expect(page.locator(".upload[data-state=failed]")).to_contain_text("no longer accepts")
+    page.unroute(f"{site.endpoint_url}/**")
+    page.get_by_role("button", name="Try scene-0.jpg again").click()
+    expect(tiles(page)).to_have_count(1)
+    assert len(set(keys)) == 2
+
+
 def test_what_the_bucket_did_not_take_is_sent_through_the_service_until_it_is_there(
     visit: Visit, site: RunningService
 ) -> None:

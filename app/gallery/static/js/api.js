@@ -14,9 +14,9 @@ export class Problem extends Error {
     this.code = code;
   }
 
-  /** Whether the same request may go well later. */
+  /** Whether it may go well if it is tried again. */
   get passes() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === "upload_expired";
   }
 }
 

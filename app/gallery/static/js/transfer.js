@@ -55,6 +55,9 @@ const tooLargeForApi = (limits) =>
       `accepts at most ${asBytes(limits.max_upload_bytes)}.`,
   });
 
+const expired = () =>
+  new Problem({ status: 410, code: "upload_expired", detail: "The storage no longer accepts this upload." });
+
 async function straightToBucket(file, { key, sha256, signal, progress }) {
   const announcement = {
     filename: file.name,
@@ -70,6 +73,7 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
     const { status } = await send(upload.method, upload.url, upload.headers, file, signal, progress);
     if (status === 0) throw await whyUnanswered(signal);
     bucketAnswers = true;
+    if (status === 403) throw expired(); // what was announced by an earlier try; clocks of clients do not tell
     // 412: it has arrived already, and only the answer was lost.
     if (status !== 200 && status !== 412) throw problemOf(status, "");
     progress("checking");

@@ -125,6 +125,7 @@ export class UploadQueue extends EventTarget {
     } catch (error) {
       if (upload.state === "cancelled") return;
       upload.detail = error instanceof Problem ? error.message : "The file could not be read.";
+      if (error.code === "upload_expired") upload.key = newKey(); // the old one would lead to the same again
       this.#turn(upload, error.passes ? "failed" : "refused");
     } finally {
       this.#pump();
