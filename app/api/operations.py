@@ -53,8 +53,8 @@ def operation(contract: Operation) -> Callable[[View], View]:
     """Attach the contract to a view."""
 
     def attach(view: View) -> View:
-        # On the function itself, which Flask keeps as it is; functions have no typed place for it.
-        view.operation = contract  # type: ignore[attr-defined]  # see above
+        # On the function itself, which Flask keeps as it is.
+        view.operation = contract  # type: ignore[attr-defined]  # functions have no typed place for it
         return view
 
     return attach

@@ -10,7 +10,7 @@ from app.api.negotiation import accepted_format
 from app.api.operations import Answer, Operation, operation
 from app.api.parsing import parse, query_values
 from app.api.presenting import LINKS
-from app.api.request_models import LinkQuery
+from app.api.variant_queries import LinkQuery
 from app.models import Image
 from app.services.bucket_urls import content_disposition
 from app.services.links import Link
