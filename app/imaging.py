@@ -20,7 +20,9 @@ import pyvips
 from app.decoding.gif import decode_gif
 from app.decoding.jpeg import decode_jpeg
 from app.decoding.libvips import (
+    Pixels,
     Reduce,
+    computed,
     configure_libvips,
     header_number,
     open_image,
@@ -36,7 +38,7 @@ from app.formats import Bytes
 from app.formats.png import png_frame_is_whole
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
-from app.structure import MAX_DECODE_SECONDS, Shape, Structure, decode_bytes, require_within, shape_of, structure_of
+from app.structure import Shape, Structure, decode_bytes, require_within, shape_of, structure_of
 from app.variant_specs import Rendition, VariantSpec
 from app.variants import Admission, Original, rendering_bytes, stills_of
 
@@ -97,13 +99,14 @@ def inspect_and_render(
         shape = shape_of(image, content_type, structure)
         needed = decode_bytes(shape, structure, len(data))
         require_within(limits, shape, structure, needed)
-        file, renditions = _File(data, image, shape, structure), _renditions(wanted, shape, image)
+        file = _File(data, image, shape, structure)
+        renditions = _renditions(wanted, file)
         with admission(needed + rendering_bytes(renditions)):
             if renditions:
                 original = Original.of(image)
                 size = original.stored_size(renditions)
-                picture = file.decoded(size, partial(scaled, size=size))
-                small = placeholder_picture(picture, frames=1).copy_memory()
+                picture = file.decoded(size, partial(scaled, size=size)).image()
+                small = computed(placeholder_picture(picture, frames=1), of=picture)
                 with suppress(pyvips.Error):
                     made = stills_of(picture, original, renditions)
             else:
@@ -111,7 +114,7 @@ def inspect_and_render(
                 enough = placeholder_size(image.width, image.height // frames)
                 small = file.decoded(enough, partial(placeholder_picture, frames=frames))
                 if frames > 1:
-                    small = small.crop(0, 0, small.width, max(1, small.height // frames))
+                    small = small.top(max(1, small.height // frames))
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
                 raise InvalidImage("The image is damaged or cut short: a frame of its animation is incomplete.")
     except pyvips.Error as error:
@@ -131,9 +134,14 @@ def inspect_and_render(
     return facts, made
 
 
-def _renditions(wanted: Sequence[VariantSpec], shape: Shape, image: pyvips.Image) -> list[Rendition]:
-    """None of what moves, nor of a GIF whose size libvips disbelieves: what is shown of those, `render` decides."""
-    if not wanted or shape.frames > 1 or {image.width, image.height} != {shape.width, shape.height}:
+def _renditions(wanted: Sequence[VariantSpec], file: "_File") -> list[Rendition]:
+    """None of what moves, nor of a GIF whose size libvips disbelieves: what is shown of those, `render` decides.
+
+    Nor of a picture that takes long already: with its variants it would take longer than anything may.
+    """
+    image, shape = file.image, file.shape
+    is_unlike = {image.width, image.height} != {shape.width, shape.height}
+    if not wanted or shape.frames > 1 or is_unlike or file.structure.takes_long:
         return []
     return [spec.foremost(shape.content_type, shape.width, shape.height) for spec in wanted]
 
@@ -158,7 +166,7 @@ class _File:
         """How many frames come out of the decoder, one below the other."""
         return 1 if self.structure.screen else header_number(self.image, "n-pages")
 
-    def decoded(self, size: tuple[float, float], reduce: Reduce) -> pyvips.Image:
+    def decoded(self, size: tuple[float, float], reduce: Reduce) -> Pixels:
         """The picture reduced to about this size, turned as it is stored, if the whole file decodes.
 
         Raises pyvips.Error, or InvalidImage.
@@ -166,30 +174,32 @@ class _File:
         shape, structure = self.shape, self.structure
         if structure.screen:
             seen = decode_gif(self.data, structure.screen.frames, (shape.width, shape.height), size)
-            return reduce(seen).copy_memory()
+            return computed(reduce(seen), of=seen)
         if jpeg := structure.jpeg:
-            may_repeat = 2 * structure.seconds <= MAX_DECODE_SECONDS
+            may_repeat = not structure.takes_long
             return decode_jpeg(jpeg, size, self.image.width, reduce, run=structure.run, may_repeat=may_repeat)
         if shape.content_type is ContentType.WEBP and self.decoded_frames == 1:
             options = shrinking(shape.content_type, self.image.width, self.image.height, size)
-            return reduce(open_image(self.data, shape.content_type, **options)).copy_memory()
-        return reduce(self.image).copy_memory()
+            image = open_image(self.data, shape.content_type, **options)
+            return computed(reduce(image), of=image)
+        return computed(reduce(self.image), of=self.image)
 
 
-def _placeholder(small: pyvips.Image, orientation: int) -> tuple[str | None, str | None]:
+def _placeholder(small: Pixels, orientation: int) -> tuple[str | None, str | None]:
     """Dominant colour and ThumbHash of a picture, upright; None where its colours are of no known kind."""
-    if small.interpretation != "srgb" or small.format != "uchar":
+    if not small.is_srgb:
         return None, None
     if orientation != _UPRIGHT:
-        small = turned(small, orientation)
-    rgba = _rgba(bytes(small.write_to_memory()), small.bands)
+        image = small.image()
+        small = computed(turned(image, orientation), of=image)
+    rgba = _rgba(small.data, small.bands)
     return dominant_color(rgba), base64.b64encode(thumbhash(small.width, small.height, rgba)).decode()
 
 
-def _rgba(pixels: bytes, bands: int) -> bytes:
+def _rgba(pixels: memoryview, bands: int) -> bytes:
     """Opaque where there was no alpha. libvips could add it, but takes as long for that as for decoding."""
     if bands == 4:
-        return pixels
+        return bytes(pixels)
     rgba = bytearray(b"\xff") * (len(pixels) // 3 * 4)
     for band in range(3):
         rgba[band::4] = pixels[band::3]

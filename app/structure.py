@@ -34,6 +34,11 @@ class Structure:
     """What one decoding takes, of the formats that can take long."""
 
     @property
+    def takes_long(self) -> bool:
+        """So long that there is no time for anything else beside decoding it once."""
+        return 2 * self.seconds > MAX_DECODE_SECONDS
+
+    @property
     def coded_pixels(self) -> int:
         """Of all frames of a GIF, which may be larger than its screen."""
         return sum(frame.width * frame.height for frame in self.screen.frames) if self.screen else 0

@@ -14,7 +14,7 @@ from app.formats import Bytes
 from app.formats.gif import GifFrame
 
 _COLOURS = 256  # more than these no index can name
-_PIXELS_ACROSS = 16  # and as many down are enough for one
+_PIXELS_ACROSS = 8  # and as many down are enough for one
 
 
 def decode_gif(
@@ -29,6 +29,7 @@ def decode_gif(
     for frame in others:
         _indices(data, frame)
     step = max(1, int(min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS))
+    step -= 1 - step % 2  # dithering repeats every 2, 4 or 8 pixels, of which an odd step meets all
     left, top, width, height, *seen = (it // step for it in (*first[:4], *screen))
     indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
     is_covered = first[:4] == (0, 0, *screen)

@@ -2,7 +2,7 @@
 
 import pyvips
 
-from app.decoding.libvips import Reduce, open_image, shrinking
+from app.decoding.libvips import Pixels, Reduce, computed, open_image, shrinking
 from app.formats.jpeg import JpegFrame, JpegParts
 from app.models import ContentType
 
@@ -16,8 +16,8 @@ _BLOCK = 8  # pixels; libvips reads as many rows at once, and looks before each 
 
 def decode_jpeg(
     jpeg: JpegParts, size: tuple[float, float], width: int, reduce: Reduce, *, run: int, may_repeat: bool
-) -> pyvips.Image:
-    """The picture reduced. Raises pyvips.Error unless the scans give every pixel, with nothing to be warned of.
+) -> Pixels:
+    """The picture reduced. Raises pyvips.Error unless the scans give every one, with nothing to be warned of.
 
     Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
     bytes that happen to be codes of flat blocks, so a long run of one byte at the end is looked at twice:
@@ -28,17 +28,17 @@ def decode_jpeg(
     height = jpeg.frame.height
     jpeg.picture[jpeg.frame.height_at : jpeg.frame.height_at + 2] = _checked_height(jpeg.frame, **options).to_bytes(2)
 
-    def decoded(scans: bytearray) -> pyvips.Image:
+    def decoded(scans: bytearray) -> Pixels:
         image = open_image(scans, ContentType.JPEG, fail_on="warning", **options)
         rows = max(1, height // options["shrink"])
         reduced = reduce(image.crop(0, 0, image.width, rows))
         if -(-rows // _BLOCK) * _BLOCK < image.height:  # rows are left that are only read to look for warnings
             last = image.crop(0, image.height - 1, 1, 1).extract_band(0)
-            both = reduced.insert(last, 0, reduced.height, expand=True).copy_memory()
-            return both.crop(0, 0, reduced.width, reduced.height).copy_memory()
-        return reduced.copy_memory()
+            both = reduced.insert(last, 0, reduced.height, expand=True)
+            return computed(both, of=image).top(reduced.height)
+        return computed(reduced, of=image)
 
-    def is_whole(scans: bytearray) -> pyvips.Image | None:
+    def is_whole(scans: bytearray) -> Pixels | None:
         try:
             return decoded(scans)
         except pyvips.Error:

@@ -4,7 +4,7 @@ import functools
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyvips
 
@@ -17,6 +17,7 @@ Reduce = Callable[[pyvips.Image], pyvips.Image]
 
 _configuring = threading.Lock()
 _SMALL_SIDE = 32  # pixels; a ThumbHash has at most seven waves across
+_FETCHED_PIXELS = 512 * 512  # what is larger takes less memory, and no longer, where libvips begins a thread for it
 _LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
 SIDEWAYS = 5
 """The first of the Exif orientations that swap width and height (Exif 2.32, tag 0x0112)."""
@@ -32,6 +33,40 @@ _LOADERS = {
     ContentType.GIF: "gifload_source",
     ContentType.WEBP: "webpload_source",
 }
+
+
+class Pixels(NamedTuple):
+    """A picture in memory, row by row, in libvips' terms."""
+
+    width: int
+    height: int
+    bands: int
+    format: str
+    interpretation: str
+    data: memoryview
+
+    @property
+    def is_srgb(self) -> bool:
+        """In 8 bits each band."""
+        return self.interpretation == "srgb" and self.format == "uchar"
+
+    def top(self, height: int) -> "Pixels":
+        """Its first rows."""
+        return self._replace(height=height, data=self.data[: height * len(self.data) // self.height])
+
+    def image(self) -> pyvips.Image:
+        """The picture to do more with."""
+        image = pyvips.Image.new_from_memory(self.data, self.width, self.height, self.bands, self.format)
+        return image.copy(interpretation=self.interpretation)
+
+
+def computed(image: pyvips.Image, *, of: pyvips.Image) -> Pixels:
+    """What was made `of` another image, in memory. Raises pyvips.Error where that does not decode."""
+    if of.width * of.height <= _FETCHED_PIXELS:
+        data = pyvips.Region.new(image).fetch(0, 0, image.width, image.height)
+    else:
+        data = image.write_to_memory()
+    return Pixels(image.width, image.height, image.bands, image.format, image.interpretation, memoryview(data))
 
 
 def sniffed_type(data: Bytes) -> ContentType:
@@ -76,7 +111,9 @@ def shrinking(content_type: ContentType, width: int, height: int, size: tuple[fl
 
 
 def scaled(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:
-    """The picture in exactly this size; turned and coloured as it was."""
+    """The picture in exactly this size, 8 bits a band; turned and coloured as it was."""
+    if image.format == "ushort":  # scaling all of it would take twice as long
+        image = image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")
     across, down = size[0] / image.width, size[1] / image.height
     if not image.hasalpha():
         return image.resize(across, vscale=down)

@@ -1,5 +1,6 @@
 """GIF: its blocks, and what they lead to (GIF89a specification, sections 17 to 27)."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from app.formats import MAX_PARTS, Bytes
 
 # Encoders fill blocks up to 255 bytes. A large file of much smaller ones would hold the interpreter for seconds.
 _SUB_BLOCK_BYTES = 32
+_FULL_SUB_BLOCKS = re.compile(rb"(?s:\xff.{255})*+")  # most of a frame
 EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL = 0xF9
 
@@ -119,6 +121,9 @@ def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
             return
         content = position
         left -= 1
+        if full := _FULL_SUB_BLOCKS.match(data, position):
+            position = full.end()
+            left -= (position - content) // 256
         while position < size and (length := data[position]) and left > 0:
             position += 1 + length
             left -= 1
