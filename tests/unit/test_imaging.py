@@ -257,6 +257,22 @@ def test_a_gif_frame_that_does_not_fill_its_screen_is_seen_where_it_is(transpare
     assert inspect(bytes(data), limits()).placeholder == inspect(saved(half, "PNG"), limits()).placeholder
 
 
+@pytest.mark.parametrize("side", [512, 1024, 2048])
+def test_a_large_dithered_gif_has_the_colour_that_is_seen(side: int) -> None:
+    tile = Pillow.new("P", (2, 2))
+    tile.putpalette(bytes((255, 255, 255, 0, 0, 0)))
+    tile.putdata([0, 1, 1, 0])
+    pattern = Pillow.new("P", (side, side))
+    pattern.putpalette(tile.getpalette() or ())
+    for x in range(0, side, 2):
+        pattern.paste(tile, (x, 0))
+    for y in range(0, side, 2):
+        pattern.paste(pattern.crop((0, 0, side, 2)), (0, y))
+    color = inspect(saved(pattern, "GIF"), limits(max_pixels=side * side)).dominant_color
+    assert color is not None
+    assert abs(int(color[1:3], 16) - 127) <= 24
+
+
 @pytest.mark.parametrize("frame", [(0, 0), (0, 1), (1, 0)])
 def test_a_gif_frame_without_pixels_is_refused(frame: tuple[int, int]) -> None:
     data = bytearray(picture("GIF", (64, 48)))

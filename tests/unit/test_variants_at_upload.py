@@ -1,6 +1,7 @@
 """Variants from the decode that checks an upload: the same as those made at the first look, and never in the way."""
 
 import io
+import struct
 from base64 import b64decode
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_none_are_made_of_a_file_that_is_cut(kind: str) -> None:
 def test_what_moves_is_left_to_the_first_look(kind: str) -> None:
     facts, made = inspect_and_render(picture(kind, frames=3), LIMITS, [VariantSpec(width=20)])
     assert (facts.frames, made) == (3, {})
+
+
+def test_what_takes_long_to_decode_is_left_to_the_first_look() -> None:
+    short = large("WEBP")
+    (size,) = struct.unpack("<I", short[16:20])
+    coded = size + 11_000_000  # bytes of lossy WebP take about a second, unless they are nothing but zeros
+    long = short[:16] + struct.pack("<I", coded) + short[20:] + bytes(coded - size)
+    long = long[:4] + struct.pack("<I", len(long) - 8) + long[8:]
+    for data, count in ((short, 1), (long, 0)):
+        facts, made = inspect_and_render(data, LIMITS, [VariantSpec(width=20)])
+        assert (facts.width, len(made)) == (601, count)
 
 
 def test_the_format_that_is_left_open_is_the_best_there_is() -> None:
