@@ -13,6 +13,7 @@ import pyvips
 
 from app.decoding.libvips import (
     SIDEWAYS,
+    computed,
     configure_libvips,
     header_number,
     in_srgb,
@@ -68,7 +69,7 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
                 size = original.stored_size(stills)
                 options = shrinking(content_type, image.width, image.height // original.frames, size)
                 still = open_image(data, content_type, fail_on="none", **options)
-                made |= stills_of(scaled(still, size).copy_memory(), original, stills)
+                made |= stills_of(computed(scaled(still, size), of=still).image(), original, stills)
     except pyvips.Error as error:
         raise InvalidImage from error
     return [made[rendition] for rendition in renditions]

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from playwright.sync_api import APIResponse, Route, expect
+from playwright.sync_api import APIResponse, Dialog, Route, expect
 
 from tests.browser.conftest import Visit, Visiting
 from tests.browser.steps import drop, paste, scenes, tiles, until
@@ -154,6 +154,29 @@ def test_an_upload_is_cancelled_and_nothing_of_it_stays(visit: Visit) -> None:
     page.locator(".upload[data-state=sending]").wait_for()
     page.get_by_role("button", name="Cancel large.jpg").click()
     expect(page.locator(".upload")).to_have_attribute("data-state", "cancelled")
+    until(lambda: visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0, page)
+    assert visit.stored() == []
+
+
+def test_signing_out_asks_before_it_cancels_uploads(visit: Visit) -> None:
+    page = visit.open()
+    slow_down(visit)
+    drop(page, {f"large-{number}.jpg": picture(size=(3000, 2000 + number), quality=100) for number in range(4)})
+    page.locator(".upload[data-state=sending]").first.wait_for()
+    page.get_by_role("button", name="Account").click()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Uploading 1 of 4")).to_be_visible()
+    asked: list[str] = []
+
+    def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", agree)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Your name")).to_be_visible()
+    assert asked == ["4 uploads will be cancelled. Sign out?"]
     until(lambda: visit.api.get("/api/v1/images?status=PENDING_UPLOAD").json()["count"] == 0, page)
     assert visit.stored() == []
 

@@ -5,6 +5,7 @@ import { getImage } from "./api.js";
 import { Deletions } from "./deletion.js";
 import { byId } from "./element.js";
 import { Filters } from "./filters.js";
+import { counted } from "./format.js";
 import { Grid } from "./grid.js";
 import { LargeView } from "./large-view.js";
 import { Library } from "./library.js";
@@ -103,5 +104,11 @@ askWhoIsThere({
     library.show(filterOf(view));
     if (view.image) large.show(view.image);
   },
-  leaving: () => deletions.carryOut(),
+  leaving: async () => {
+    const { running } = queue.totals;
+    if (running && !confirm(`${counted(running, "upload")} will be cancelled. Sign out?`)) return false;
+    await queue.cancelAll();
+    deletions.carryOut();
+    return true;
+  },
 });

@@ -21,7 +21,7 @@ const WORDS = {
   },
 };
 
-/** Calls `start` once it is known who is there, and `leaving` before they sign out. */
+/** Calls `start` once it is known who is there, and `leaving` before they sign out, which it may refuse. */
 export function askWhoIsThere({ start, leaving }) {
   const dialog = byId("sign-in");
   const begin = () => {
@@ -44,8 +44,8 @@ export function askWhoIsThere({ start, leaving }) {
   };
 
   dialog.addEventListener("cancel", (event) => event.preventDefault()); // there is nothing behind it to go back to
-  byId("sign-out").addEventListener("click", () => {
-    leaving();
+  byId("sign-out").addEventListener("click", async () => {
+    if (!(await leaving())) return;
     signOut();
     location.assign(document.documentElement.dataset.root);
   });

@@ -23,6 +23,8 @@ class Upload {
   isWantedTwice = false;
   key = newKey();
   controller = new AbortController();
+  /** Resolves when it is over, however that came. */
+  carried = null;
 
   constructor(file) {
     this.file = file;
@@ -66,6 +68,13 @@ export class UploadQueue extends EventTarget {
     this.#pump();
   }
 
+  /** Cancel all that is not over; resolves once each has stopped, and asked the service to forget it. */
+  async cancelAll() {
+    const left = this.uploads.filter((upload) => !upload.isOver).reverse(); // what waits first, so that it never begins
+    for (const upload of left) this.cancel(upload);
+    await Promise.all(left.map((upload) => upload.carried));
+  }
+
   /** Try again what failed or was cancelled; also what asked, which is then wanted twice. */
   retry(upload) {
     if (upload.state === "asking") upload.isWantedTwice = true;
@@ -97,7 +106,7 @@ export class UploadQueue extends EventTarget {
   #pump() {
     const free = AT_ONCE - this.uploads.filter((upload) => upload.isActive).length;
     const next = this.uploads.filter((upload) => upload.state === "waiting").slice(0, Math.max(0, free));
-    for (const upload of next) this.#carry(upload);
+    for (const upload of next) upload.carried = this.#carry(upload);
     if (this.uploads.length && this.uploads.every((upload) => upload.isOver)) this.#tell("idle");
   }
 
