@@ -20,6 +20,7 @@ import pyvips
 from app.decoding.gif import decode_gif
 from app.decoding.jpeg import decode_jpeg
 from app.decoding.libvips import (
+    UPRIGHT,
     Pixels,
     Reduce,
     computed,
@@ -42,7 +43,6 @@ from app.structure import Shape, Structure, decode_bytes, require_within, shape_
 from app.variant_specs import Rendition, VariantSpec
 from app.variants import Admission, Original, rendering_bytes, stills_of
 
-_UPRIGHT = 1
 _EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 _EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
 
@@ -189,7 +189,7 @@ def _placeholder(small: Pixels, orientation: int) -> tuple[str | None, str | Non
     """Dominant colour and ThumbHash of a picture, upright; None where its colours are of no known kind."""
     if not small.is_srgb:
         return None, None
-    if orientation != _UPRIGHT:
+    if orientation != UPRIGHT:
         image = small.image()
         small = computed(turned(image, orientation), of=image)
     rgba = _rgba(small.data, small.bands)

@@ -149,7 +149,7 @@ def _as_seen(stored: pyvips.Image, original: Original) -> pyvips.Image:
         picture = picture.icc_transform("srgb", embedded=True, input_profile="cmyk" if is_cmyk else "srgb")
     elif picture.interpretation not in _PLAIN or picture.format != "uchar":
         picture = in_srgb(picture)
-    return picture.copy_memory()
+    return stored if picture is stored else picture.copy_memory()
 
 
 def _moving(data: Bytes, original: Original, rendition: Rendition) -> pyvips.Image:

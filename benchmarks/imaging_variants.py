@@ -95,7 +95,9 @@ def measure(task: str, path: Path) -> None:
     data = path.read_bytes()
     pyvips.concurrency_set(1)
     pyvips.cache_set_max(0)
-    _task(task, _saved(Pillow.new("RGB", (8, 8)), path.suffix[1:]))()  # what is made once is not what a file costs
+    _task(
+        task, _saved(Pillow.new("RGB", (1600, 1200)), path.suffix[1:])
+    )()  # what is made once is not what a file costs
     work = _task(task, data)
     started = time.process_time()
     work()

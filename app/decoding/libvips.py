@@ -20,6 +20,7 @@ _SMALL_SIDE = 32  # pixels; a ThumbHash has at most seven waves across
 _FETCHED_PIXELS = 512 * 512  # what is larger takes less memory, and no longer, where libvips begins a thread for it
 _LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
 _GAP = 6  # by how much the better filter shrinks alone: it is vectorised, and libvips' averaging before it is not
+UPRIGHT = 1
 SIDEWAYS = 5
 """The first of the Exif orientations that swap width and height (Exif 2.32, tag 0x0112)."""
 _OPTIONS: dict[ContentType, dict[str, Any]] = {
@@ -144,6 +145,8 @@ def placeholder_picture(image: pyvips.Image, *, frames: int) -> pyvips.Image:
 
 def turned(image: pyvips.Image, orientation: int) -> pyvips.Image:
     """The picture, in memory already, as one with this Exif orientation is seen."""
+    if orientation == UPRIGHT:
+        return image
     lying = image.copy()
     lying.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return lying.autorot()
