@@ -16,7 +16,7 @@ Reduce = Callable[[pyvips.Image], pyvips.Image]
 """Makes of an image that is not decoded yet a smaller one, which needs all pixels when it is computed."""
 
 _configuring = threading.Lock()
-_SMALL_SIDE = 32  # pixels; a ThumbHash has at most seven waves across
+_SMALL_SIDE = 16  # pixels; a ThumbHash has at most seven waves across, and with more pixels looks no truer
 _FETCHED_PIXELS = 512 * 512  # what is larger takes less memory, and no longer, where libvips begins a thread for it
 _LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
 _GAP = 6  # by how much the better filter shrinks alone: it is vectorised, and libvips' averaging before it is not
@@ -130,7 +130,7 @@ def placeholder_size(width: int, height: int) -> tuple[float, float]:
 
 
 def placeholder_picture(image: pyvips.Image, *, frames: int) -> pyvips.Image:
-    """Frames at most 32 pixels wide and high, in sRGB where their colours are of a known kind.
+    """Frames at most 16 pixels wide and high, in sRGB where their colours are of a known kind.
 
     Costs no more than any other way to read all pixels, and less than most. Of a small image libvips
     needs longer to begin than to compute, so all that is wanted of it is computed at once.
