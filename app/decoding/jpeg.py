@@ -31,12 +31,9 @@ def decode_jpeg(
     def decoded(scans: bytearray) -> Pixels:
         image = open_image(scans, ContentType.JPEG, fail_on="warning", **options)
         rows = max(1, height // options["shrink"])
-        reduced = reduce(image.crop(0, 0, image.width, rows))
-        if -(-rows // _BLOCK) * _BLOCK < image.height:  # rows are left that are only read to look for warnings
-            last = image.crop(0, image.height - 1, 1, 1).extract_band(0)
-            both = reduced.insert(last, 0, reduced.height, expand=True)
-            return computed(both, of=image).top(reduced.height)
-        return computed(reduced, of=image)
+        picture = image if rows == image.height else image.crop(0, 0, image.width, rows)
+        are_left = -(-rows // _BLOCK) * _BLOCK < image.height  # rows that are only read to look for warnings
+        return computed(reduce(picture), of=image, to_the_end=are_left)
 
     def is_whole(scans: bytearray) -> Pixels | None:
         try:

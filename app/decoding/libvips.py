@@ -62,12 +62,20 @@ class Pixels(NamedTuple):
         return image.copy(interpretation=self.interpretation)
 
 
-def computed(image: pyvips.Image, *, of: pyvips.Image) -> Pixels:
-    """What was made `of` another image, in memory. Raises pyvips.Error where that does not decode."""
+def computed(image: pyvips.Image, *, of: pyvips.Image, to_the_end: bool = False) -> Pixels:
+    """What was made `of` another image, in memory; `to_the_end` if that is to be decoded to its last row in any case.
+
+    Raises pyvips.Error where it does not decode.
+    """
     if of.width * of.height <= _FETCHED_PIXELS:
         data = pyvips.Region.new(image).fetch(0, 0, image.width, image.height)
-    else:
-        data = image.write_to_memory()
+        if to_the_end:
+            pyvips.Region.new(of).fetch(0, of.height - 1, 1, 1)
+        return Pixels(image.width, image.height, image.bands, image.format, image.interpretation, memoryview(data))
+    if to_the_end:  # in one go, since libvips' threads leave nothing to go on from
+        last = of.crop(0, of.height - 1, 1, 1).extract_band(0)
+        return computed(image.insert(last, 0, image.height, expand=True), of=of).top(image.height)
+    data = image.write_to_memory()
     return Pixels(image.width, image.height, image.bands, image.format, image.interpretation, memoryview(data))
 
 
