@@ -10,10 +10,10 @@ import base64
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyvips
 
@@ -47,8 +47,7 @@ _EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 _EXIF_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """What the bytes are. Width and height in pixels as displayed, with the orientation applied.
 
     `captured_at` is `2026-01-02T03:04:05`, with `+01:00` behind it where the camera knew its offset
@@ -69,7 +68,7 @@ class ImageFacts:
 
     def stored(self) -> dict[str, Any]:
         """What a row keeps of it, member by member; of the orientation, what it did to width and height."""
-        return {name: value for name, value in asdict(self).items() if name != "orientation"}
+        return {name: value for name, value in self._asdict().items() if name != "orientation"}
 
 
 def inspect(data: Bytes, limits: ImageLimits, *, admission: Admission = nullcontext) -> ImageFacts:

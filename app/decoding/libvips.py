@@ -67,16 +67,17 @@ def computed(image: pyvips.Image, *, of: pyvips.Image, to_the_end: bool = False)
 
     Raises pyvips.Error where it does not decode.
     """
+    width, height = image.width, image.height
     if of.width * of.height <= _FETCHED_PIXELS:
-        data = pyvips.Region.new(image).fetch(0, 0, image.width, image.height)
+        data = pyvips.Region.new(image).fetch(0, 0, width, height)
         if to_the_end:
             pyvips.Region.new(of).fetch(0, of.height - 1, 1, 1)
-        return Pixels(image.width, image.height, image.bands, image.format, image.interpretation, memoryview(data))
-    if to_the_end:  # in one go, since libvips' threads leave nothing to go on from
+    elif to_the_end:  # in one go, since libvips' threads leave nothing to go on from
         last = of.crop(0, of.height - 1, 1, 1).extract_band(0)
-        return computed(image.insert(last, 0, image.height, expand=True), of=of).top(image.height)
-    data = image.write_to_memory()
-    return Pixels(image.width, image.height, image.bands, image.format, image.interpretation, memoryview(data))
+        return computed(image.insert(last, 0, height, expand=True), of=of).top(height)
+    else:
+        data = image.write_to_memory()
+    return Pixels(width, height, image.bands, image.format, image.interpretation, memoryview(data))
 
 
 def sniffed_type(data: Bytes) -> ContentType:

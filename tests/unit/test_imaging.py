@@ -152,7 +152,7 @@ def test_when_a_picture_was_taken_is_told_and_where_is_not(
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.5)})
     facts = inspect(saved(Pillow.new("RGB", (8, 8)), kind, exif=exif), limits())
     assert facts.captured_at == expected
-    assert "48" not in str(dataclasses.replace(facts, captured_at=None, placeholder=None, width=0, height=0))
+    assert "48" not in str(facts._replace(captured_at=None, placeholder=None, width=0, height=0))
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"IDAT", b"IEND"])
