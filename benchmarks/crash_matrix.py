@@ -7,11 +7,13 @@ ends it with an error; the same is tested in tests/faults/test_crashes.py.
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from tests.faults.crashes import OPERATIONS, Outcome, Victim, crash_everywhere, crash_settings
+from tests.faults.crashes import VARIANTS, Outcome, Victim, crash_everywhere, crash_settings
+from tests.faults.operations import LOOKED_AT, OPERATIONS
 from tests.faults.proxy import FaultProxy
 from tests.server import ROOT, RunningService
 
@@ -28,12 +30,15 @@ def main() -> None:
             with (
                 FaultProxy(service.endpoint_url).running() as proxy,
                 Victim.running() as victim,
-                crash_settings(service.endpoint_url, proxy) as (stores, victims_settings),
+                crash_settings(service.endpoint_url, proxy) as plain,
+                crash_settings(service.endpoint_url, proxy, **VARIANTS) as with_variants,
             ):
-                for kind in OPERATIONS:
+                crashes = [(kind, "", *plain) for kind in OPERATIONS]
+                crashes += [(kind, ", with variants", *with_variants) for kind in LOOKED_AT]
+                for kind, manner, stores, victims_settings in crashes:
                     for outcome in crash_everywhere(kind, stores, proxy, victim, victims_settings):
-                        outcomes.append(outcome)
-                        click.echo(line(outcome))
+                        outcomes.append(replace(outcome, operation=outcome.operation + manner))
+                        click.echo(line(outcomes[-1]))
         finally:
             service.stop()
     document = ROOT / "docs" / "reliability.md"

@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import test_settings
 from tests.contract.steps import IMAGES
 from tests.deployment import STACK, Emulator, address_in
-from tests.faults.crashes import Stage
 from tests.faults.proxy import Afterwards, Call, FaultProxy
+from tests.faults.stage import Stage
 from tests.samples import picture
 
 TIME_OUT_SECONDS = 3
