@@ -114,8 +114,16 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "JPEG of 1,500 scans": (lambda: progressive_jpeg(2048, 2048, 1500), "more scans .* the limit is 100"),
     "JPEG of 49 MP in 100 scans": (lambda: progressive_jpeg(7000, 7000, 100), "seconds to decode"),
     "JPEG with 9 MB of application data": (lambda: jpeg_with_segments(144), "profiles, Exif data and texts"),
+    "JPEG of 24,000 frame headers": (
+        lambda: b"\xff\xd8" + (b"\xff\xc0\0\x0b\x08" + struct.pack(">HH", 8, 8) + b"\1\1\x11\0") * 24_000 + b"\xff\xd9",
+        "does not lead to its end",
+    ),
     "GIF of 2,000 frames": (lambda: gif_frames(2000), "more frames .* the limit is 1000"),
     "GIF of 100 MiB in blocks of one byte": (lambda: gif_of_tiny_blocks(100 * MEGABYTE), "does not lead to its end"),
+    "GIF of 100 MiB of empty extensions": (
+        lambda: gif_frames(1)[:-1] + b"\x21\xfe\0" * (100 * MEGABYTE // 3) + b";",
+        "does not lead to its end",
+    ),
     "WebP of 2,000 frames": (lambda: webp_frames(2000), "more frames .* the limit is 1000"),
     "WebP with a profile of 8 MB": (lambda: webp_with_profile(8 * MEGABYTE), "profiles, Exif data and texts"),
     "half of a JPEG": (lambda: _half(picture("JPEG", (640, 480))), "damaged or cut short"),

@@ -15,6 +15,7 @@ from app.formats.gif import GifFrame
 
 _COLOURS = 256  # more than these no index can name
 _PIXELS_ACROSS = 8  # and as many down are enough for one
+_STEPS = (1, 5, 7, 11, 13, 17, 31)  # from one to the next: what repeats, as dithering does, seldom repeats with these
 
 
 def decode_gif(
@@ -28,8 +29,8 @@ def decode_gif(
     indices = _indices(data, first)
     for frame in others:
         _indices(data, frame)
-    step = max(1, int(min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS))
-    step -= 1 - step % 2  # dithering repeats every 2, 4 or 8 pixels, of which an odd step meets all
+    most = min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS
+    step = max(step for step in _STEPS if step == 1 or step <= most)
     left, top, width, height, *seen = (it // step for it in (*first[:4], *screen))
     indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
     is_covered = first[:4] == (0, 0, *screen)

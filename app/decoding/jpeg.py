@@ -17,7 +17,7 @@ _BLOCK = 8  # pixels; libvips reads as many rows at once, and looks before each 
 def decode_jpeg(
     jpeg: JpegParts, size: tuple[float, float], width: int, reduce: Reduce, *, run: int, may_repeat: bool
 ) -> Pixels:
-    """The picture reduced. Raises pyvips.Error unless the scans give every one, with nothing to be warned of.
+    """The picture reduced. Raises pyvips.Error unless the scans give all of it, with nothing to be warned of.
 
     Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
     bytes that happen to be codes of flat blocks, so a long run of one byte at the end is looked at twice:

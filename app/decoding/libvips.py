@@ -122,8 +122,10 @@ def shrinking(content_type: ContentType, width: int, height: int, size: tuple[fl
 
 
 def scaled(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:
-    """The picture in exactly this size, 8 bits a band; turned and coloured as it was."""
-    if image.format == "ushort":  # scaling all of it would take twice as long
+    """The picture in exactly this size; turned and coloured as it was, in 8 bits unless its profile is for 16."""
+    if image.format == "ushort" and (image.hasalpha() or not image.get_typeof("icc-profile-data")):
+        # To scale all of it would take twice as long. Of a profile that is linear, 8 bits would show as bands; but
+        # where there is alpha as well, libvips would leave that in 16 bits.
         image = image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")
     across, down = size[0] / image.width, size[1] / image.height
     if not image.hasalpha():

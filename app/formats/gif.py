@@ -9,7 +9,8 @@ from app.formats import MAX_PARTS, Bytes
 
 # Encoders fill blocks up to 255 bytes. A large file of much smaller ones would hold the interpreter for seconds.
 _SUB_BLOCK_BYTES = 32
-_FULL_SUB_BLOCKS = re.compile(rb"(?s:\xff.{255})*+")  # most of a frame
+_MOST = 255  # bytes of a sub-block
+_FULL_SUB_BLOCKS = re.compile(rb"(?s:\xff.{255})++")  # most of a frame
 EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL = 0xF9
 
@@ -108,7 +109,9 @@ def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
         return
     left = MAX_PARTS + size // _SUB_BLOCK_BYTES
     position = 13 + _colour_table_bytes(data[10])
-    while position < size and left > 0:
+    for _ in range(MAX_PARTS):
+        if position >= size:
+            return
         begin, introducer = position, data[position]
         if introducer == _TRAILER:
             yield GifBlock(introducer, begin, begin + 1, begin + 1)
@@ -120,13 +123,12 @@ def gif_blocks(data: Bytes) -> Iterator[GifBlock]:
         else:
             return
         content = position
-        left -= 1
-        if full := _FULL_SUB_BLOCKS.match(data, position):
-            position = full.end()
-            left -= (position - content) // 256
-        while position < size and (length := data[position]) and left > 0:
-            position += 1 + length
-            left -= 1
+        while position < size and (length := data[position]):
+            if left <= 0:
+                return
+            full = _FULL_SUB_BLOCKS.match(data, position) if length == _MOST else None
+            left -= (full.end() - position) // (1 + _MOST) if full else 1
+            position = full.end() if full else position + 1 + length
         position += 1
         yield GifBlock(introducer, begin, content, position)
 

@@ -80,6 +80,8 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
             parts.append(_colour_coding(code, segment))
             continue
         if code in _SEQUENTIAL or code == _PROGRESSIVE:
+            if frame:  # only hierarchical pictures have several (T.81 annex J), which no decoder here knows
+                return None
             sequential = code in _SEQUENTIAL
             if len(segment) == 9:  # of a single component the factors mean nothing, but decoders use them
                 segment = segment[:7] + b"\x11" + segment[8:]
@@ -87,9 +89,7 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
             missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
         elif code == SOS:
             scans += 1
-            completed = _ALL_COEFFICIENTS if sequential else _completed_coefficients(segment)
-            for component in segment[1:-3:2]:
-                missing[component] = missing.get(component, 0) & ~completed
+            _complete(missing, segment, sequential=sequential)
         parts += [bytes((0xFF, code)), (len(segment) + 2).to_bytes(2, "big")]
         if sequential and code == SOS:  # the last three bytes mean nothing here, and some cameras leave them zero
             parts += [segment[:-3], b"\x00\x3f\x00", scan]
@@ -154,6 +154,13 @@ def jpeg_segments(data: Bytes, start: int = 0) -> Iterator[JpegSegment]:
                 return
             scan, position = view[position : end.start()], end.start()
         yield JpegSegment(code, begin, position, content, scan)
+
+
+def _complete(missing: dict[int, int], scan_header: bytes, *, sequential: bool) -> None:
+    """Take from what is missing of each component what this scan brings."""
+    completed = _ALL_COEFFICIENTS if sequential else _completed_coefficients(scan_header)
+    for component in scan_header[1:-3:2]:
+        missing[component] = missing.get(component, 0) & ~completed
 
 
 def _completed_coefficients(scan_header: bytes) -> int:

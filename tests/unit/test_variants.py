@@ -173,6 +173,36 @@ def test_colours_go_through_the_profile_in_the_file(kind: str, format: VariantFo
     assert "icc_profile" not in variant.info
 
 
+def linear_profile() -> bytes:
+    """sRGB, but for numbers in proportion to light (ICC.1:2022, section 10.18: curves of type 0 are a power)."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    curve = profile.index(b"para")
+    profile[curve + 8 : curve + 10] = b"\0\0"
+    profile[curve + 12 : curve + 16] = b"\0\1\0\0"
+    return bytes(profile)
+
+
+def png_of_16_bits(pixels: pyvips.Image, profile: bytes) -> bytes:
+    pixels = pixels.copy(interpretation="rgb16")
+    pixels.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return bytes(pixels.pngsave_buffer(bitdepth=16))
+
+
+def test_dark_colours_of_16_bits_in_a_linear_profile_stay_apart() -> None:
+    # The darkest tenth, which is 89 steps in sRGB.
+    ramp = pyvips.Image.identity(ushort=True, size=6554).replicate(
+        1, 40
+    )  # the darkest tenth, which is 89 steps in sRGB
+    variant = made(png_of_16_bits(ramp.bandjoin([ramp, ramp]), linear_profile()), format=VariantFormat.PNG, width=2048)
+    assert len(variant.convert("L").getcolors() or ()) > 80
+
+
+def test_transparent_pictures_of_16_bits_go_through_their_profile_too() -> None:
+    red = (pyvips.Image.black(80, 60, bands=4) + [level * 257 for level in (*RED, 255)]).cast("ushort")
+    variant = made(png_of_16_bits(red, swapped_profile()), format=VariantFormat.JPEG, width=40)
+    assert_close(variant.convert("RGB").getpixel((20, 15)), RED[::-1], 10)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of what is odd in some of them
 def test_real_pictures_with_a_profile_look_as_littlecms_shows_them() -> None:
     compared = 0

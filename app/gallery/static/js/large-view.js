@@ -179,7 +179,7 @@ export class LargeView {
   #step(direction) {
     const next = this.#image && this.#library.beside(this.#image.image_id, direction);
     if (!next || !this.#mayLeave()) return;
-    this.#endEditing();
+    this.#editor = null;
     this.#hooks.moved(next.image_id);
     if (!this.#library.beside(next.image_id, 3)) this.#library.more();
   }

@@ -79,8 +79,10 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
     progress("checking");
     return await completeUpload(image.image_id, signal);
   } catch (error) {
-    if (error.name === "AbortError" || error.code === "bucket_closed")
-      announced.then(({ image }) => abandonUpload(image.image_id)).catch(() => {}); // else it expires
+    if (error.name === "AbortError" || error.code === "bucket_closed") {
+      const forgotten = announced.then(({ image }) => abandonUpload(image.image_id)).catch(() => {}); // else it expires
+      if (error.name === "AbortError") await forgotten;
+    }
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { askLimits } from "./limits.js";
 import { largestFile, transfer } from "./transfer.js";
 
 const AT_ONCE = 3;
+const FORGETTING_MILLISECONDS = 3000;
 
 /**
  * One file on its way. `state` is one of
@@ -23,7 +24,7 @@ class Upload {
   isWantedTwice = false;
   key = newKey();
   controller = new AbortController();
-  /** Resolves when it is over, however that came. */
+  /** Resolves when the latest try is over, however that came; null before the first. */
   carried = null;
 
   constructor(file) {
@@ -68,11 +69,12 @@ export class UploadQueue extends EventTarget {
     this.#pump();
   }
 
-  /** Cancel all that is not over; resolves once each has stopped, and asked the service to forget it. */
+  /** Cancel all that is not over; resolves once each has asked the service to forget it, or after a few seconds. */
   async cancelAll() {
     const left = this.uploads.filter((upload) => !upload.isOver).reverse(); // what waits first, so that it never begins
     for (const upload of left) this.cancel(upload);
-    await Promise.all(left.map((upload) => upload.carried));
+    const patience = new Promise((resolve) => setTimeout(resolve, FORGETTING_MILLISECONDS));
+    await Promise.race([Promise.all(left.map((upload) => upload.carried)), patience]);
   }
 
   /** Try again what failed or was cancelled; also what asked, which is then wanted twice. */
@@ -132,7 +134,7 @@ export class UploadQueue extends EventTarget {
       this.#turn(upload, "done");
       this.#tell("done", upload);
     } catch (error) {
-      if (upload.state === "cancelled") return;
+      if (signal.aborted) return; // and perhaps tried again since then
       upload.detail = error instanceof Problem ? error.message : "The file could not be read.";
       if (error.code === "upload_expired") upload.key = newKey(); // the old one would lead to the same again
       this.#turn(upload, error.passes ? "failed" : "refused");
