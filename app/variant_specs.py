@@ -15,6 +15,7 @@ QUALITIES = (50, 65, 80, 90)
 """What a quality between 1 and 100 is rounded up to; more than the last is the last."""
 
 _DEFAULT_WIDTH = 256
+_MOST_SIDE = 16_383  # of a WebP (RFC 9649, section 2.6)
 _QUALITY = 80
 _AVIF_AUTO_PIXELS = 1024 * 1024  # beyond, encoding takes longer than scaling did (docs/adr/0012-variants.md)
 _NAME = re.compile(
@@ -99,7 +100,7 @@ class VariantSpec:
         return self.quality in QUALITIES and (is_rounded or is_preset)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """How large an image of this width and height becomes. Never larger than it is.
+        """How large an image of this width and height becomes. Never larger than it is, or than every format takes.
 
         A box that a small image cannot cover shrinks and keeps its shape.
         """
@@ -109,7 +110,7 @@ class VariantSpec:
         if self._cuts and self.width and self.height:
             shrink = max(1.0, *scales)
             return _pixels(self.width / shrink), _pixels(self.height / shrink)
-        scale = min(1.0, *scales)
+        scale = min(1.0, _MOST_SIDE / max(width, height), *scales)
         return _pixels(width * scale), _pixels(height * scale)
 
     def rendition(self, width: int, height: int, chosen: VariantFormat) -> Rendition:

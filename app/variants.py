@@ -13,6 +13,7 @@ import pyvips
 
 from app.decoding.libvips import (
     SIDEWAYS,
+    UPRIGHT,
     computed,
     configure_libvips,
     header_number,
@@ -110,10 +111,14 @@ class Original:
         return (height, width) if self.orientation >= SIDEWAYS else (width, height)
 
     def may_move(self, rendition: Rendition) -> bool:
-        """Whether it is an animation, and its variant of this size and format one within the limits."""
+        """Whether it is an animation, and its variant of this size and format one within the limits.
+
+        One that is to be turned is not: libvips turns the strip of all frames as if it were one picture.
+        """
         width, height = self.covering_size(rendition)
         return (
             rendition.format is VariantFormat.WEBP
+            and self.orientation == UPRIGHT
             and 1 < self.frames <= MAX_ANIMATION_FRAMES
             and self.frames * width * height <= MAX_ANIMATION_PIXELS
         )
@@ -141,25 +146,45 @@ def stills_of(picture: pyvips.Image, original: Original, renditions: Iterable[Re
 def _as_seen(stored: pyvips.Image, original: Original) -> pyvips.Image:
     """Upright and in sRGB or gray, 8 bits. That is cheaper once it is small."""
     picture = turned(stored, original.orientation)
+    return _with_profile(original.profile, lambda profile: _coloured(picture, profile))
+
+
+def _coloured(picture: pyvips.Image, profile: bytes | None) -> pyvips.Image:
     is_cmyk = picture.interpretation == "cmyk"
-    if original.profile or is_cmyk:
-        if original.profile:
+    if profile or is_cmyk:
+        if profile:
             picture = picture.copy()
-            picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", original.profile)
+            picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
         picture = picture.icc_transform("srgb", embedded=True, input_profile="cmyk" if is_cmyk else "srgb")
     elif picture.interpretation not in _PLAIN or picture.format != "uchar":
         picture = in_srgb(picture)
-    return stored if picture is stored else picture.copy_memory()
+    else:
+        return picture
+    return picture.copy_memory()
+
+
+def _with_profile(profile: bytes | None, make: Callable[[bytes | None], pyvips.Image]) -> pyvips.Image:
+    """What is made with the profile of the file; without it where that is damaged or of no use, as browsers do."""
+    if profile:
+        try:
+            return make(profile)
+        except pyvips.Error:
+            return make(None)
+    return make(None)
 
 
 def _moving(data: Bytes, original: Original, rendition: Rendition) -> pyvips.Image:
     """All frames in this size, one below the other."""
     width, height = original.covering_size(rendition)
-    profile = {"output_profile": "srgb"} if original.profile else {}
-    picture = pyvips.Image.thumbnail_source(
-        pyvips.Source.new_from_memory(data), width, height=height, size="force", option_string="[n=-1]", **profile
-    )
-    return in_srgb(picture).copy_memory()
+
+    def made(profile: bytes | None) -> pyvips.Image:
+        options = {"output_profile": "srgb"} if profile else {}
+        picture = pyvips.Image.thumbnail_source(
+            pyvips.Source.new_from_memory(data), width, height=height, size="force", option_string="[n=-1]", **options
+        )
+        return in_srgb(picture).copy_memory()
+
+    return _with_profile(original.profile, made)
 
 
 def _encoded(picture: pyvips.Image, rendition: Rendition) -> bytes:

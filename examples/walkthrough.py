@@ -1,11 +1,12 @@
 """The life of an image, step by step, against a running service: a first thing to read, and to run.
 
     ./startup.sh                                          # in another terminal
-    .venv/bin/python -m examples.walkthrough photo.jpg      # any JPEG, PNG, GIF or WebP
+    .venv/bin/python -m examples.walkthrough photo.jpg      # any JPEG, PNG, GIF or WebP; or on IMAGES_SERVER
 
 `ImageClient` is a class of this repository; docs/api.md shows the same with nothing but HTTP.
 """
 
+import os
 import sys
 import tempfile
 import urllib.request
@@ -27,7 +28,7 @@ from app.client import (
 )
 
 
-def main(photo: Path, server: str = "http://127.0.0.1:5000") -> None:
+def main(photo: Path, server: str) -> None:
     # A user is nothing but a name. Nobody else sees what is theirs.
     alice, bob = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("alice", "bob"))
 
@@ -95,6 +96,6 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     try:
-        main(Path(sys.argv[1]), *sys.argv[2:])
+        main(Path(sys.argv[1]), server=os.environ.get("IMAGES_SERVER", "http://127.0.0.1:5000"))
     except (ClientError, ValueError) as error:  # no such file, no image, no server
         sys.exit(f"{sys.argv[1]}: {error}" if isinstance(error, UnreadableFile | ImageRefused) else str(error))

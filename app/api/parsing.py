@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError, InvalidRequest
+from app.plain_words import in_plain_words
 
 TAGS = frozenset({"tags"})
 """The field that may be given repeatedly."""
@@ -81,7 +82,7 @@ def _field_errors(error: ValidationError, known: Collection[str]) -> list[FieldE
     return [
         FieldError(
             ".".join(str(part) for part in item["loc"]),
-            _unknown(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else item["msg"],
+            _unknown(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else in_plain_words(item),
         )
         for item in error.errors(include_input=False, include_url=False)
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from app.plain_words import in_plain_words
 from app.settings import Settings, SettingsError
 
 ENV_FILE = Path(".env")
@@ -35,7 +36,7 @@ def load_settings(environ: Mapping[str, str], *, env_file: Path | None = None) -
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [
-            ": ".join(filter(None, [".".join(map(str, item["loc"])).upper(), _sentence(item["msg"])]))
+            ": ".join(filter(None, [".".join(map(str, item["loc"])).upper(), in_plain_words(item)]))
             for item in error.errors(include_input=False)
         ]
     if problems:
@@ -56,10 +57,6 @@ def env_example() -> str:
 def _unknown(name: str, known: Mapping[str, str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"{name} in .env is not a setting" + (f"; did you mean {close[0]}?" if close else "")
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _as_text(value: object) -> str:

@@ -19,6 +19,7 @@ from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, NoMoreData
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
+from app import logs
 from app.entrypoints.patience import PatientSocket
 from app.problem_details import DEFAULT_HEADERS, MEDIA_TYPE, problem_details
 
@@ -148,12 +149,16 @@ class ProblemWorker(ThreadWorker):
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Let gunicorn decide on the status, and say it in our words: its own repeat the client's bytes."""
         refusal = _Refusal()
-        super().handle_error(req, refusal, addr, exc)
+        request_id = uuid.uuid4().hex
+        earlier = logs.request_id.set(request_id)
         try:
+            super().handle_error(req, refusal, addr, exc)
             client.settimeout(1)
-            client.sendall(_problem(refusal.status()))
+            client.sendall(_problem(refusal.status(), request_id))
         except OSError as error:
             log.debug("refused client is gone", extra={"cause": str(error)})
+        finally:
+            logs.request_id.reset(earlier)
 
 
 def unrepeated(record: logging.LogRecord) -> bool:
@@ -254,9 +259,8 @@ class _Refusal:
         return HTTPStatus(int(self._written.split(b" ", 2)[1]))
 
 
-def _problem(status: HTTPStatus) -> bytes:
+def _problem(status: HTTPStatus, request_id: str) -> bytes:
     code = "invalid_request" if status < 500 else "internal_error"
-    request_id = uuid.uuid4().hex
     detail = "The request is not valid HTTP, or larger than this server accepts."
     body = problem_details(status, code, detail, request_id=request_id)
     headers = {

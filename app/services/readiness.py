@@ -58,6 +58,6 @@ def _succeeded(store: str, answer: Future[None]) -> bool:
     try:
         answer.result()
     except (BackendUnavailable, ClientError, BotoCoreError) as error:
-        log.warning("store not ready", extra={"store": store, "cause": str(error)})
+        log.warning("store not ready", extra={"store": store, "cause": str(error.__cause__ or error)})
         return False
     return True

@@ -197,6 +197,12 @@ def test_a_user_in_another_spelling_of_the_header_is_nobody(server: RunningServi
         assert answer_to(server, head.encode()).startswith(b"HTTP/1.1 401")
 
 
+def test_what_never_reaches_the_application_is_logged_under_the_id_of_its_answer(server: RunningService) -> None:
+    _, _, body = answer_to(server, RAW["two lengths"]).partition(b"\r\n\r\n")
+    request_id = json.loads(body)["request_id"]
+    assert [json.loads(line)["event"] for line in server.output().splitlines() if request_id in line]
+
+
 def test_what_never_reaches_the_application_is_hardened_too(server: RunningService) -> None:
     head = answer_to(server, RAW["two lengths"]).partition(b"\r\n\r\n")[0].decode()
     for name, value in DEFAULT_HEADERS.items():

@@ -1,5 +1,6 @@
 """examples/walkthrough.py is run as its first lines say."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,16 @@ from tests.samples import picture
 from tests.server import ROOT, RunningService
 
 
+def run(photo: Path, address: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "examples.walkthrough", str(photo)]
+    environment = os.environ | {"IMAGES_SERVER": address}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
 def test_it_goes_to_its_end(server: RunningService, tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(picture())
-    command = [sys.executable, "-m", "examples.walkthrough", str(photo), server.url]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = run(photo, server.url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("All as it should be.\n")
 
@@ -25,8 +31,7 @@ def test_what_is_missing_is_one_plain_line(server: RunningService, tmp_path: Pat
         (text, server.url, "not a JPEG, PNG, GIF or WebP image."),
         (text, "127.0.0.1:5000", "must start with http:// or https://"),
     ):
-        command = [sys.executable, "-m", "examples.walkthrough", str(photo), address]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        done = run(photo, address)
         assert done.returncode == 1
         assert said in done.stderr
         assert done.stderr.count("\n") == 1

@@ -80,3 +80,12 @@ def test_files_are_written_down_too(own_settings: Settings, services: Services, 
     with client(own_settings, services) as api:
         assert api.get(path).status_code == 200
     assert len(lines(log, "request")) == 1
+
+
+def test_a_length_beyond_all_numbers_is_written_down_too(
+    own_settings: Settings, services: Services, log: io.StringIO
+) -> None:
+    with client(own_settings, services) as api:
+        api.post(IMAGES, headers={"Content-Length": str(1 << 64), "Content-Type": "image/png"})
+    (line,) = lines(log, "request")
+    assert (line["status"], line["received_bytes"]) == (413, 1 << 40)

@@ -147,6 +147,21 @@ def test_elsewhere_an_animation_shows_its_first_frame(format: VariantFormat) -> 
     assert_close(variant.convert("RGB").getpixel((15, 10)), RED, 10)
 
 
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+def test_an_animation_that_is_to_be_turned_shows_its_first_frame_upright(orientation: int, fit: Fit) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    first, other = quarters(), Pillow.new("RGB", (120, 80), GREEN)
+    data = saved(first, "WEBP", save_all=True, append_images=[other], exif=exif.tobytes(), lossless=True)
+    still = saved(first, "WEBP", exif=exif.tobytes(), lossless=True)
+    wanted: dict[str, Any] = {"format": VariantFormat.WEBP, "width": 40, "height": 40, "fit": fit}
+    variant, expected = made(data, **wanted), made(still, **wanted)
+    assert (getattr(variant, "n_frames", 1), variant.size) == (1, expected.size)
+    for place in ((5, 5), (20, 5), (5, 20)):
+        assert_close(variant.convert("RGB").getpixel(place), expected.convert("RGB").getpixel(place), 12)  # type: ignore[arg-type]
+
+
 def test_a_long_animation_shows_its_first_frame() -> None:
     long = picture("GIF", (40, 30), frames=variants.MAX_ANIMATION_FRAMES + 1)
     assert getattr(made(long, format=VariantFormat.WEBP, width=20), "n_frames", 1) == 1
@@ -201,6 +216,17 @@ def test_transparent_pictures_of_16_bits_go_through_their_profile_too() -> None:
     red = (pyvips.Image.black(80, 60, bands=4) + [level * 257 for level in (*RED, 255)]).cast("ushort")
     variant = made(png_of_16_bits(red, swapped_profile()), format=VariantFormat.JPEG, width=40)
     assert_close(variant.convert("RGB").getpixel((20, 15)), RED[::-1], 10)
+
+
+@pytest.mark.parametrize(("kind", "frames"), [("JPEG", 1), ("PNG", 1), ("WEBP", 1), ("WEBP", 2)])
+def test_a_profile_that_is_damaged_is_passed_over(kind: str, frames: int) -> None:
+    damaged = bytearray(swapped_profile())
+    curve = damaged.index(b"para")
+    damaged[curve : curve + 4] = b"\xff\xff\xff\xff"
+    options: dict[str, Any] = {"save_all": True, "append_images": [Pillow.new("RGB", (120, 80), RED)] * (frames - 1)}
+    data = saved(Pillow.new("RGB", (120, 80), RED), kind, icc_profile=bytes(damaged), **(options if frames > 1 else {}))
+    variant = made(data, format=VariantFormat.WEBP, width=60)
+    assert_close(variant.convert("RGB").getpixel((20, 20)), RED, 10)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of what is odd in some of them
@@ -355,6 +381,13 @@ def test_every_real_picture_that_is_accepted_has_variants() -> None:
             assert opened(variant).size == (rendition.width, rendition.height), path.name
         count += 1
     assert count > 300
+
+
+@pytest.mark.parametrize("size", [(16_384, 20), (20, 16_384)])
+@pytest.mark.parametrize("format", VariantFormat)
+def test_the_longest_image_has_variants_of_every_format(size: tuple[int, int], format: VariantFormat) -> None:
+    variant = made(saved(Pillow.new("RGB", size, RED), "PNG"), format=format, height=2048 if size[0] > 20 else None)
+    assert 16_000 < max(variant.size) < 16_384
 
 
 def test_an_upright_size_is_what_the_facts_say() -> None:

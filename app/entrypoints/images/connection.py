@@ -127,8 +127,11 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         other_way = "This server asks for --user." if target.token else "This server asks for --token."
+        elsewhere = " --server or IMAGES_SERVER names another one." if target.server == DEFAULT_SERVER else ""
         with client:
-            _with_exit_codes(command, other_way=other_way, connection=Connection(client, stop), **rest)
+            _with_exit_codes(
+                command, other_way=other_way, elsewhere=elsewhere, connection=Connection(client, stop), **rest
+            )
 
     for option in (
         click.option("--retries", type=click.IntRange(0, 20), default=5, show_default=True, help="Per request."),
@@ -145,8 +148,11 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _with_exit_codes(command: Callable[..., None], *, other_way: str, **arguments: Any) -> None:
-    """`other_way` says how else one can say who one is, where the server does not look at what was given."""
+def _with_exit_codes(command: Callable[..., None], *, other_way: str, elsewhere: str, **arguments: Any) -> None:
+    """`other_way` says how else one can say who one is, where the server does not look at what was given.
+
+    `elsewhere` says how to name another server, where nobody named this one.
+    """
     try:
         command(**arguments)
     except NotIdentified as error:
@@ -154,7 +160,7 @@ def _with_exit_codes(command: Callable[..., None], *, other_way: str, **argument
     except NotAllowed as error:
         _end(error, Exit.NOT_ALLOWED)
     except Unavailable as error:
-        _end(error, Exit.UNAVAILABLE)
+        _end(f"{error}{elsewhere}", Exit.UNAVAILABLE)
     except Refused as error:
         _end(error, Exit.USAGE if error.code == "invalid_request" else Exit.SOME_FAILED)
     except ClientError as error:
