@@ -142,7 +142,7 @@ def _complaints(context: BrowserContext, visit: Visit, origins: set[str]) -> lis
         is_meant = any(f"the server responded with a status of {status} " in message.text for status in visit.refusals)
         is_meant |= visit.lost and ("net::ERR" in message.text or "blocked by CORS policy" in message.text)
         if message.type in {"error", "warning"} and not is_meant:
-            found.append(message.text)
+            found.append(f"{message.text} {message.location['url']}")
 
     context.on("console", note_message)
     context.on("weberror", lambda error: found.append(str(error.error)))
