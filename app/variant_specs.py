@@ -108,7 +108,7 @@ class VariantSpec:
         down = self.height / height if self.height else None
         scales = [scale for scale in (across, down) if scale is not None]
         if self._cuts and self.width and self.height:
-            shrink = max(1.0, *scales)
+            shrink = max(1.0, max(self.width, self.height) / _MOST_SIDE, *scales)
             return _pixels(self.width / shrink), _pixels(self.height / shrink)
         scale = min(1.0, _MOST_SIDE / max(width, height), *scales)
         return _pixels(width * scale), _pixels(height * scale)

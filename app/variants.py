@@ -6,7 +6,7 @@ JPEG would be filled up with gray.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 import pyvips
@@ -166,10 +166,8 @@ def _coloured(picture: pyvips.Image, profile: bytes | None) -> pyvips.Image:
 def _with_profile(profile: bytes | None, make: Callable[[bytes | None], pyvips.Image]) -> pyvips.Image:
     """What is made with the profile of the file; without it where that is damaged or of no use, as browsers do."""
     if profile:
-        try:
+        with suppress(pyvips.Error):
             return make(profile)
-        except pyvips.Error:
-            return make(None)
     return make(None)
 
 

@@ -19,7 +19,7 @@ _configuring = threading.Lock()
 _SMALL_SIDE = 16  # pixels; a ThumbHash has at most seven waves across, and with more pixels looks no truer
 _FETCHED_PIXELS = 512 * 512  # what is larger takes less memory, and no longer, where libvips begins a thread for it
 _LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
-_GAP = 6  # by how much the better filter shrinks alone: it is vectorised, and libvips' averaging before it is not
+_GAP = 6  # libvips' averaging leaves so much of a factor, or more, to the better filter: that is vectorised, it is not
 UPRIGHT = 1
 SIDEWAYS = 5
 """The first of the Exif orientations that swap width and height (Exif 2.32, tag 0x0112)."""
@@ -65,6 +65,7 @@ class Pixels(NamedTuple):
 def computed(image: pyvips.Image, *, of: pyvips.Image, to_the_end: bool = False) -> Pixels:
     """What was made `of` another image, in memory; `to_the_end` if that is to be decoded to its last row in any case.
 
+    By this very thread where that has few pixels, since libvips takes longer to begin another.
     Raises pyvips.Error where it does not decode.
     """
     width, height = image.width, image.height

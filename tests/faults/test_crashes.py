@@ -1,17 +1,15 @@
 """kill -9 at every call that changes something; tests/faults/crashes.py says what must be true afterwards."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.settings import Settings
 from tests.faults.crashes import VARIANTS, Victim, crash_everywhere, crash_settings
 from tests.faults.operations import COUNTED, LOOKED_AT, OPERATIONS, Delete, Operation
 from tests.faults.proxy import FaultProxy
 from tests.server import RunningService
 
-Stores = tuple[Settings, dict[str, Any]]
+Crashes = Callable[[type[Operation]], list[str]]
 
 PLAIN: dict[str, object] = {}
 QUOTAS: dict[str, object] = {"max_images_per_user": 9, "max_bytes_per_user": 10**9}
@@ -24,32 +22,27 @@ def victim() -> Iterator[Victim]:
 
 
 @pytest.fixture(scope="module")
-def stores(request: pytest.FixtureRequest, server: RunningService, proxy: FaultProxy) -> Iterator[Stores]:
-    """Stores of its own for a service with these settings."""
-    with crash_settings(server.endpoint_url, proxy, **request.param) as settings:
-        yield settings
+def crashes(
+    request: pytest.FixtureRequest, server: RunningService, proxy: FaultProxy, victim: Victim
+) -> Iterator[Crashes]:
+    """Crashes an operation of a service with these settings, on stores of its own; says at which calls."""
+    with crash_settings(server.endpoint_url, proxy, **request.param) as (stores, settings):
+        yield lambda kind: [it.call for it in crash_everywhere(kind, stores, proxy, victim, settings)]
 
 
-@pytest.mark.parametrize("stores", [PLAIN], indirect=True, ids=["plain"])
+@pytest.mark.parametrize("crashes", [PLAIN], indirect=True, ids=["plain"])
 @pytest.mark.parametrize("kind", OPERATIONS, ids=lambda kind: kind.name)
-def test_a_crash_anywhere_breaks_no_promise_and_leaves_nothing(
-    kind: type[Operation], stores: Stores, proxy: FaultProxy, victim: Victim
-) -> None:
-    assert list(crash_everywhere(kind, stores[0], proxy, victim, stores[1]))
+def test_a_crash_anywhere_breaks_no_promise_and_leaves_nothing(kind: type[Operation], crashes: Crashes) -> None:
+    assert crashes(kind)
 
 
-@pytest.mark.parametrize("stores", [QUOTAS], indirect=True, ids=["quotas"])
+@pytest.mark.parametrize("crashes", [QUOTAS], indirect=True, ids=["quotas"])
 @pytest.mark.parametrize("kind", COUNTED, ids=lambda kind: kind.name)
-def test_a_crash_anywhere_leaves_the_right_count(
-    kind: type[Operation], stores: Stores, proxy: FaultProxy, victim: Victim
-) -> None:
-    assert list(crash_everywhere(kind, stores[0], proxy, victim, stores[1]))
+def test_a_crash_anywhere_leaves_the_right_count(kind: type[Operation], crashes: Crashes) -> None:
+    assert crashes(kind)
 
 
-@pytest.mark.parametrize("stores", [VARIANTS], indirect=True, ids=["variants"])
+@pytest.mark.parametrize("crashes", [VARIANTS], indirect=True, ids=["variants"])
 @pytest.mark.parametrize("kind", LOOKED_AT, ids=lambda kind: kind.name)
-def test_a_crash_anywhere_leaves_no_variants_of_nothing(
-    kind: type[Operation], stores: Stores, proxy: FaultProxy, victim: Victim
-) -> None:
-    calls = [outcome.call for outcome in crash_everywhere(kind, stores[0], proxy, victim, stores[1])]
-    assert calls.count("PUT variants") == (0 if kind is Delete else 4)
+def test_a_crash_anywhere_leaves_no_variants_of_nothing(kind: type[Operation], crashes: Crashes) -> None:
+    assert crashes(kind).count("PUT variants") == (0 if kind is Delete else 4)

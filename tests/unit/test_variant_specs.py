@@ -49,6 +49,11 @@ def test_sizes(spec: VariantSpec, size: tuple[int, int]) -> None:
     assert spec.size(4000, 3000) == size
 
 
+@pytest.mark.parametrize("spec", [VariantSpec(width=20), VariantSpec(width=10, height=16_384, fit=Fit.COVER)])
+def test_no_variant_is_longer_than_every_format_takes(spec: VariantSpec) -> None:
+    assert spec.size(20, 16_384)[1] == 16_383
+
+
 def test_wishes_that_come_to_the_same_picture_are_one_rendition() -> None:
     wishes = [
         VariantSpec(width=512),
