@@ -102,7 +102,7 @@ def inspect_and_render(
         renditions = _renditions(wanted, file)
         with admission(needed + rendering_bytes(renditions)):
             if renditions:
-                original = Original.of(image)
+                original = Original.of(image, shape)
                 size = original.stored_size(renditions)
                 picture = file.decoded(size, partial(scaled, size=size)).image()
                 small = computed(placeholder_picture(picture, frames=1), of=picture)
@@ -134,13 +134,12 @@ def inspect_and_render(
 
 
 def _renditions(wanted: Sequence[VariantSpec], file: "_File") -> list[Rendition]:
-    """None of what moves, nor of a GIF whose size libvips disbelieves: what is shown of those, `render` decides.
+    """None of what moves: what is shown of that, `render` decides.
 
     Nor of a picture that takes long already: with its variants it would take longer than anything may.
     """
-    image, shape = file.image, file.shape
-    is_unlike = {image.width, image.height} != {shape.width, shape.height}
-    if not wanted or shape.frames > 1 or is_unlike or file.structure.takes_long:
+    shape = file.shape
+    if shape.frames > 1 or file.structure.takes_long:
         return []
     return [spec.foremost(shape.content_type, shape.width, shape.height) for spec in wanted]
 
@@ -172,8 +171,7 @@ class _File:
         """
         shape, structure = self.shape, self.structure
         if structure.screen:
-            seen = decode_gif(self.data, structure.screen.frames, (shape.width, shape.height), size)
-            return computed(reduce(seen), of=seen)
+            return decode_gif(self.data, structure.screen.frames, (shape.width, shape.height), size, reduce)
         if jpeg := structure.jpeg:
             may_repeat = not structure.takes_long
             return decode_jpeg(jpeg, size, self.image.width, reduce, run=structure.run, may_repeat=may_repeat)

@@ -8,12 +8,15 @@ JPEG would be filled up with gray.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import pyvips
 
+from app.decoding.gif import decode_gif
 from app.decoding.libvips import (
     SIDEWAYS,
     UPRIGHT,
+    Pixels,
     computed,
     configure_libvips,
     header_number,
@@ -26,8 +29,7 @@ from app.decoding.libvips import (
 )
 from app.errors import InvalidImage
 from app.formats import Bytes
-from app.models import ImageLimits
-from app.structure import decode_bytes, shape_of, structure_of
+from app.structure import Shape, Structure, decode_bytes, shape_of, structure_of_checked
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 
 MAX_ANIMATION_FRAMES = 200
@@ -37,8 +39,6 @@ MAX_ANIMATION_PIXELS = 8_000_000
 Admission = Callable[[int], AbstractContextManager[object]]
 """Waits until so many bytes of memory may be used, and gives them back at its end."""
 
-# What was accepted is shown, whatever the limits are by now.
-_NO_LIMITS = ImageLimits(**dict.fromkeys(ImageLimits.__annotations__, 1 << 40))
 _BYTES_A_PIXEL = 28  # of the largest: the picture twice, and what its encoder holds; measured, AVIF most of all
 _WHITE = [255, 255, 255]
 _PLAIN = ("srgb", "b-w")
@@ -57,23 +57,32 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
     """
     configure_libvips()
     content_type = sniffed_type(data)
-    structure = structure_of(data, content_type, _NO_LIMITS)
     try:
         image = open_image(data, content_type, fail_on="none")
-        original = Original.of(image)
+        structure = structure_of_checked(data, content_type, image)
+        shape = shape_of(image, content_type, structure)
+        original = Original.of(image, shape)
         moving = [it for it in renditions if original.may_move(it)]
         stills = [it for it in renditions if it not in moving]
-        needed = decode_bytes(shape_of(image, content_type, structure), structure, len(data))
+        needed = decode_bytes(shape, structure, len(data))
         with admission(needed + max(rendering_bytes(moving, original.frames), rendering_bytes(stills))):
             made = {it: _encoded(_moving(data, original, it), it) for it in moving}
             if stills:
-                size = original.stored_size(stills)
-                options = shrinking(content_type, image.width, image.height // original.frames, size)
-                still = open_image(data, content_type, fail_on="none", **options)
-                made |= stills_of(computed(scaled(still, size), of=still).image(), original, stills)
+                picture = _still(data, image, shape, structure, original.stored_size(stills))
+                made |= stills_of(picture.image(), original, stills)
     except pyvips.Error as error:
         raise InvalidImage from error
     return [made[rendition] for rendition in renditions]
+
+
+def _still(data: Bytes, image: pyvips.Image, shape: Shape, structure: Structure, size: tuple[int, int]) -> Pixels:
+    """The picture, or the first of an animation, in this size."""
+    reduce = partial(scaled, size=size)
+    if structure.screen:
+        return decode_gif(data, structure.screen.frames[:1], (shape.width, shape.height), size, reduce)
+    options = shrinking(shape.content_type, image.width, image.height // header_number(image, "n-pages"), size)
+    still = open_image(data, shape.content_type, fail_on="none", **options)
+    return computed(reduce(still), of=still)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +97,12 @@ class Original:
     """What to convert its colours by, unless that is sRGB."""
 
     @classmethod
-    def of(cls, image: pyvips.Image) -> "Original":
-        """By its header, opened with all frames."""
-        frames, orientation = header_number(image, "n-pages"), header_number(image, "orientation")
-        width, height = image.width, image.height // frames
-        if orientation >= SIDEWAYS:
-            width, height = height, width
+    def of(cls, image: pyvips.Image, shape: Shape) -> "Original":
+        """By its header, opened with all frames, and what is known of its pixels."""
         profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
         if profile and any(name in profile for name in _SRGB_NAMES):
             profile = None
-        return cls(width, height, frames, orientation, profile)
+        return cls(shape.width, shape.height, header_number(image, "n-pages"), shape.orientation, profile)
 
     def covering_size(self, rendition: Rendition) -> tuple[int, int]:
         """The size to which the picture is scaled before anything is cut off."""

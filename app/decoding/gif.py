@@ -9,21 +9,23 @@ from collections.abc import Sequence
 import pyvips
 from PIL import Image as Pillow
 
+from app.decoding.libvips import Pixels, Reduce, computed
 from app.errors import InvalidImage
 from app.formats import Bytes
 from app.formats.gif import GifFrame
 
 _COLOURS = 256  # more than these no index can name
+_BANDS = 4  # red, green, blue, alpha
 _PIXELS_ACROSS = 8  # and as many down are enough for one
 _STEPS = (1, 5, 7, 11, 13, 17, 31)  # from one to the next: what repeats, as dithering does, seldom repeats with these
 
 
 def decode_gif(
-    data: Bytes, frames: Sequence[GifFrame], screen: tuple[int, int], size: tuple[float, float]
-) -> pyvips.Image:
-    """The first frame as a screen of this size shows it, once all frames are found whole. Raises InvalidImage.
+    data: Bytes, frames: Sequence[GifFrame], screen: tuple[int, int], size: tuple[float, float], reduce: Reduce
+) -> Pixels:
+    """The first frame as a screen of this size shows it, reduced to about `size`, once all frames are found whole.
 
-    Where it is wanted so much smaller that hundreds of pixels become one, some of them will do.
+    Where it is wanted so much smaller that hundreds of pixels become one, some of them will do. Raises InvalidImage.
     """
     first, *others = frames
     indices = _indices(data, first)
@@ -32,29 +34,39 @@ def decode_gif(
     most = min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS
     step = max(step for step in _STEPS if step == 1 or step <= most)
     left, top, width, height, *seen = (it // step for it in (*first[:4], *screen))
-    indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
+    if step > 1:
+        indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
+    picture = pyvips.Image.new_from_memory(indices.tobytes(), *indices.size, 1, "uchar").maplut(_colours(first))
+    picture = picture.copy(bands=_BANDS, format="uchar", interpretation="multiband")
     is_covered = first[:4] == (0, 0, *screen)
-    bands = 3 if is_covered and first.transparent is None else 4
-    picture = pyvips.Image.new_from_memory(indices.tobytes(), *indices.size, 1, "uchar")
-    picture = picture.maplut(_colours(first, bands)).copy(interpretation="srgb")
-    return picture if is_covered else picture.embed(left, top, *seen)
+    if not is_covered:
+        picture = picture.embed(left, top, *seen)
+    # What is transparent is black with an alpha of nothing, so it counts for nothing in whatever pixels are reduced to.
+    reduced = reduce(picture).copy(interpretation="srgb")
+    is_opaque = is_covered and first.transparent is None
+    reduced = reduced.extract_band(0, n=3) if is_opaque else reduced.unpremultiply().cast("uchar")
+    return computed(reduced, of=picture)
 
 
 def _indices(data: Bytes, frame: GifFrame) -> Pillow.Image:
     """Every pixel of a frame as the number of its colour."""
     size, coding = (frame.width, frame.height), (frame.code_bits, frame.is_interlaced)
     try:
-        return Pillow.frombytes("P", size, data[frame.begin : frame.end], "gif", coding)
+        with memoryview(data) as whole, whole[frame.begin : frame.end] as coded:
+            return Pillow.frombytes("P", size, coded, "gif", coding)
     except (OSError, ValueError) as error:
         raise InvalidImage("The image is damaged or cut short: a frame does not decode completely.") from error
 
 
-def _colours(frame: GifFrame, bands: int) -> pyvips.Image:
-    """What each number looks like; those without a colour are black."""
+def _colours(frame: GifFrame) -> pyvips.Image:
+    """What each number looks like; those without a colour are black.
+
+    Its four bands are one number, which libvips looks up in half the time.
+    """
     rgb = frame.palette.ljust(3 * _COLOURS, b"\0")
-    colours = bytearray(b"\xff" * bands * _COLOURS)
+    colours = bytearray(b"\xff" * _BANDS * _COLOURS)
     for band in range(3):
-        colours[band::bands] = rgb[band::3]
+        colours[band::_BANDS] = rgb[band::3]
     if frame.transparent is not None:
-        colours[bands * frame.transparent : bands * frame.transparent + bands] = bytes(bands)
-    return pyvips.Image.new_from_memory(bytes(colours), _COLOURS, 1, bands, "uchar")
+        colours[_BANDS * frame.transparent : _BANDS * (frame.transparent + 1)] = bytes(_BANDS)
+    return pyvips.Image.new_from_memory(bytes(colours), _COLOURS, 1, 1, "uint")

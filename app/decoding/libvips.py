@@ -116,9 +116,7 @@ def shrinking(content_type: ContentType, width: int, height: int, size: tuple[fl
             return {"shrink": next((by for by in (8, 4, 2) if by * _LEFT_TO_SHRINK <= factor), 1)}
         case ContentType.WEBP:
             return {"n": 1, "scale": 1 / max(1.0, factor)}
-        case ContentType.GIF:
-            return {"n": 1}
-        case ContentType.PNG:
+        case ContentType.PNG | ContentType.GIF:
             return {}
 
 

@@ -110,6 +110,12 @@ def _colour_coding(code: int, segment: bytes) -> bytes:
     return b""
 
 
+def jpeg_samples(data: Bytes) -> int:
+    """The pixels of all components by the frame header alone; 0 where there is none."""
+    headers = (it.content for it in jpeg_segments(data) if it.code in _SEQUENTIAL or it.code == _PROGRESSIVE)
+    return _samples(next(headers, b""))
+
+
 def _samples(frame: bytes) -> int:
     """The pixels of all components, of which some may be halved (T.81 section B.2.2 has the frame header)."""
     pixels = int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")

@@ -257,6 +257,13 @@ def test_a_gif_frame_that_does_not_fill_its_screen_is_seen_where_it_is(transpare
     assert inspect(bytes(data), limits()).placeholder == inspect(saved(half, "PNG"), limits()).placeholder
 
 
+def test_what_a_gif_does_not_draw_is_not_of_its_colour() -> None:
+    stripes = Pillow.new("RGBA", (64, 64))
+    for x in range(0, 64, 2):
+        stripes.paste((255, 0, 0, 255), (x, 0, x + 1, 64))
+    assert inspect(saved(stripes, "GIF"), limits()).dominant_color == "#ff0000"
+
+
 @pytest.mark.parametrize("side", [512, 1024, 2048])
 def test_a_large_dithered_gif_has_the_colour_that_is_seen(side: int) -> None:
     tile = Pillow.new("P", (2, 2))

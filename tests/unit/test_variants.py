@@ -1,6 +1,7 @@
 """What variants look like, seen through another library than the one that makes them."""
 
 import io
+import struct
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,24 @@ def test_transparency_is_kept(kind: str, format: VariantFormat) -> None:
     variant = made(saved(image, kind), format=format, width=50).convert("RGBA")
     assert variant.getpixel((10, 10))[3] <= 3  # type: ignore[index]
     assert_close(variant.getpixel((40, 10)), (*RED, 255), 10)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
+def test_what_cannot_be_seen_does_not_colour_what_is_beside_it(kind: str) -> None:
+    image = Pillow.new("RGBA", (128, 128))
+    for x in range(0, 128, 2):
+        image.paste((*RED, 255), (x, 0, x + 1, 128))
+    data = saved(image, kind, lossless=True)
+    assert_close(made(data, width=16).convert("RGBA").getpixel((8, 8)), (*RED, 128), 5)
+
+
+def test_what_the_first_frame_of_a_gif_leaves_of_its_screen_is_transparent() -> None:
+    data = bytearray(saved(Pillow.new("RGB", (40, 40), RED), "GIF"))
+    data[6:10] = struct.pack("<HH", 80, 40)
+    variant = made(bytes(data), width=20).convert("RGBA")
+    assert variant.size == (20, 10)
+    assert_close(variant.getpixel((3, 5)), (*RED, 255), 5)
+    assert variant.getpixel((16, 5))[3] == 0  # type: ignore[index]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -338,7 +357,7 @@ def test_what_does_not_decode_is_an_invalid_image() -> None:
 
 
 def test_rendering_waits_for_the_memory_that_this_file_and_these_variants_take() -> None:
-    """An interlaced PNG is held whole, other PNGs are read by rows; an animation has many frames."""
+    """What comes in several passes is held whole, else it is read by rows; an animation has many frames."""
     waited: list[int] = []
 
     def admission(needed_bytes: int) -> AbstractContextManager[None]:
@@ -354,6 +373,8 @@ def test_rendering_waits_for_the_memory_that_this_file_and_these_variants_take()
     )
     assert needed(interlaced, 20, VariantFormat.PNG) - needed(plain, 20, VariantFormat.PNG) >= 1000 * 800 * 4
     assert needed(plain, 500, VariantFormat.AVIF) - needed(plain, 20, VariantFormat.AVIF) > 500 * 400 * 16
+    baseline, progressive = (picture("JPEG", (1000, 800), progressive=several) for several in (False, True))
+    assert needed(progressive, 20, VariantFormat.PNG) - needed(baseline, 20, VariantFormat.PNG) >= 1000 * 800 * 3
     moving = picture("GIF", (1000, 800), frames=10)
     assert needed(moving, 500, VariantFormat.WEBP) > 10 * 500 * 400 * 16
 
