@@ -19,21 +19,9 @@ import pyvips
 
 from app.decoding.gif import decode_gif
 from app.decoding.jpeg import decode_jpeg
-from app.decoding.libvips import (
-    UPRIGHT,
-    Pixels,
-    Reduce,
-    computed,
-    configure_libvips,
-    header_number,
-    open_image,
-    placeholder_picture,
-    placeholder_size,
-    scaled,
-    shrinking,
-    sniffed_type,
-    turned,
-)
+from app.decoding.libvips import UPRIGHT, configure_libvips, header_number, open_image, sniffed_type
+from app.decoding.pixels import Pixels, computed
+from app.decoding.scaling import Reduce, placeholder_picture, placeholder_size, scaled, shrinking, turned
 from app.errors import InvalidImage
 from app.formats import Bytes
 from app.formats.png import png_frame_is_whole

@@ -140,7 +140,7 @@ def decode_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
     """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
 
     JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held. Of a
-    GIF each frame is held twice at one byte a pixel, of a WebP the picture, of an animated one all of them.
+    GIF a frame is held at one byte a pixel, three times for a variant; of a WebP the picture, of an animated one all.
     """
     frame = shape.width * shape.height
     needed = _DECODER_BYTES + structure.buffered_bytes

@@ -13,20 +13,9 @@ from functools import partial
 import pyvips
 
 from app.decoding.gif import decode_gif
-from app.decoding.libvips import (
-    SIDEWAYS,
-    UPRIGHT,
-    Pixels,
-    computed,
-    configure_libvips,
-    header_number,
-    in_srgb,
-    open_image,
-    scaled,
-    shrinking,
-    sniffed_type,
-    turned,
-)
+from app.decoding.libvips import SIDEWAYS, UPRIGHT, configure_libvips, header_number, open_image, sniffed_type
+from app.decoding.pixels import Pixels, computed
+from app.decoding.scaling import in_srgb, scaled, shrinking, turned
 from app.errors import InvalidImage
 from app.formats import Bytes
 from app.structure import Shape, Structure, decode_bytes, shape_of, structure_of_checked

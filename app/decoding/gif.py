@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pyvips
 from PIL import Image as Pillow
 
-from app.decoding.libvips import Pixels, Reduce, computed
+from app.decoding.pixels import Pixels, computed
+from app.decoding.scaling import Reduce
 from app.errors import InvalidImage
 from app.formats import Bytes
 from app.formats.gif import GifFrame

@@ -2,7 +2,9 @@
 
 import pyvips
 
-from app.decoding.libvips import Pixels, Reduce, computed, open_image, shrinking
+from app.decoding.libvips import open_image
+from app.decoding.pixels import Pixels, computed
+from app.decoding.scaling import Reduce, shrinking
 from app.formats.jpeg import JpegFrame, JpegParts
 from app.models import ContentType
 

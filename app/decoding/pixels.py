@@ -1,0 +1,51 @@
+"""From an image that libvips has not computed yet to pixels in memory."""
+
+from typing import NamedTuple
+
+import pyvips
+
+_FETCHED_PIXELS = 512 * 512  # what is larger takes less memory, and no longer, where libvips begins a thread for it
+
+
+class Pixels(NamedTuple):
+    """A picture in memory, row by row, in libvips' terms."""
+
+    width: int
+    height: int
+    bands: int
+    format: str
+    interpretation: str
+    data: memoryview
+
+    @property
+    def is_srgb(self) -> bool:
+        """In sRGB, 8 bits each band."""
+        return self.interpretation == "srgb" and self.format == "uchar"
+
+    def top(self, height: int) -> "Pixels":
+        """Its first rows."""
+        return self._replace(height=height, data=self.data[: height * len(self.data) // self.height])
+
+    def image(self) -> pyvips.Image:
+        """The picture to do more with."""
+        image = pyvips.Image.new_from_memory(self.data, self.width, self.height, self.bands, self.format)
+        return image.copy(interpretation=self.interpretation)
+
+
+def computed(image: pyvips.Image, *, of: pyvips.Image, to_the_end: bool = False) -> Pixels:
+    """What was made `of` another image, in memory; `to_the_end` if that is to be decoded to its last row in any case.
+
+    By this very thread where that has few pixels, since libvips takes longer to begin another.
+    Raises pyvips.Error where it does not decode.
+    """
+    width, height = image.width, image.height
+    if of.width * of.height <= _FETCHED_PIXELS:
+        data = pyvips.Region.new(image).fetch(0, 0, width, height)
+        if to_the_end:
+            pyvips.Region.new(of).fetch(0, of.height - 1, 1, 1)
+    elif to_the_end:  # in one go, since libvips' threads leave nothing to go on from
+        last = of.crop(0, of.height - 1, 1, 1).extract_band(0)
+        return computed(image.insert(last, 0, height, expand=True), of=of).top(height)
+    else:
+        data = image.write_to_memory()
+    return Pixels(width, height, image.bands, image.format, image.interpretation, memoryview(data))

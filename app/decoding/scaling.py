@@ -1,0 +1,78 @@
+"""Making pictures smaller, if possible while they are decoded; turning them, and their colours."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pyvips
+
+from app.decoding.libvips import UPRIGHT
+from app.models import ContentType
+
+Reduce = Callable[[pyvips.Image], pyvips.Image]
+"""Makes of an image that is not decoded yet a smaller one, which needs all pixels when it is computed."""
+
+_SMALL_SIDE = 16  # pixels; a ThumbHash has at most seven waves across, and with more pixels looks no truer
+_LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
+_GAP = 6  # libvips' averaging leaves so much of a factor, or more, to the better filter: that is vectorised, it is not
+
+
+def shrinking(content_type: ContentType, width: int, height: int, size: tuple[float, float]) -> dict[str, Any]:
+    """How the loader is told that of a still picture of these pixels no more than this size is wanted."""
+    factor = min(width / size[0], height / size[1])
+    match content_type:
+        case ContentType.JPEG:
+            return {"shrink": next((by for by in (8, 4, 2) if by * _LEFT_TO_SHRINK <= factor), 1)}
+        case ContentType.WEBP:
+            return {"n": 1, "scale": 1 / max(1.0, factor)}
+        case ContentType.PNG | ContentType.GIF:
+            return {}
+
+
+def scaled(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:
+    """The picture in exactly this size; turned and coloured as it was, in 8 bits unless its profile is for 16."""
+    if image.format == "ushort" and (image.hasalpha() or not image.get_typeof("icc-profile-data")):
+        # To scale all of it would take twice as long. Of a profile that is linear, 8 bits would show as bands; but
+        # where there is alpha as well, libvips would leave that in 16 bits.
+        image = image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")
+    across, down = size[0] / image.width, size[1] / image.height
+    if not image.hasalpha():
+        return image.resize(across, vscale=down, gap=_GAP)
+    weighed = image.premultiply().cast(image.format)  # what cannot be seen must not colour what is beside it
+    return weighed.resize(across, vscale=down, gap=_GAP).unpremultiply().cast(image.format)
+
+
+def placeholder_size(width: int, height: int) -> tuple[float, float]:
+    """What a placeholder's picture needs at least, in pixels, half of which average out; neither side less than one."""
+    factor = max(1.0, min(max(width, height) / (2 * _SMALL_SIDE), width, height))
+    return width / factor, height / factor
+
+
+def placeholder_picture(image: pyvips.Image, *, frames: int) -> pyvips.Image:
+    """Frames at most 16 pixels wide and high, in sRGB where their colours are of a known kind.
+
+    Costs no more than any other way to read all pixels, and less than most. Of a small image libvips
+    needs longer to begin than to compute, so all that is wanted of it is computed at once.
+    """
+    factor = math.ceil(max(image.width, image.height // frames) / _SMALL_SIDE)
+    small = image.shrink(factor, factor, ceil=True) if factor > 1 else image
+    try:
+        return in_srgb(small)
+    except pyvips.Error:  # whether it is whole matters also where nobody knows its colours
+        return small
+
+
+def turned(image: pyvips.Image, orientation: int) -> pyvips.Image:
+    """The picture, in memory already, as one with this Exif orientation is seen."""
+    if orientation == UPRIGHT:
+        return image
+    lying = image.copy()
+    lying.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return lying.autorot()
+
+
+def in_srgb(image: pyvips.Image) -> pyvips.Image:
+    """In sRGB, 8 bits a band, whatever profile there is. Raises pyvips.Error where it has colours of no known kind."""
+    if image.interpretation == "srgb" and image.format == "uchar":
+        return image
+    return image.colourspace("srgb").cast("uchar")
