@@ -140,14 +140,14 @@ def decode_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
     """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
 
     JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held. Of a
-    GIF a frame is held at one byte a pixel, three times for a variant; of a WebP the picture, of an animated one all.
+    GIF two frames are held at one byte a pixel, or one twice; of a WebP the picture, of an animated one all of them.
     """
     frame = shape.width * shape.height
     needed = _DECODER_BYTES + structure.buffered_bytes
     if structure.jpeg:
         needed += 2 * file_bytes  # the picture without its metadata, and without its end
     elif structure.screen:
-        needed += 3 * max(it.width * it.height for it in structure.screen.frames)
+        needed += 2 * max(it.width * it.height for it in structure.screen.frames)
     elif shape.content_type is ContentType.WEBP:
         needed += 4 * frame * (shape.frames + 1 if shape.frames > 1 else 1)
     return needed

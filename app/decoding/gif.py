@@ -16,6 +16,7 @@ from app.formats import Bytes
 from app.formats.gif import GifFrame
 
 _COLOURS = 256  # more than these no index can name
+_STRIP_PIXELS = 512 * 1024
 _BANDS = 4  # red, green, blue, alpha
 _PIXELS_ACROSS = 8  # and as many down are enough for one
 _STEPS = (1, 5, 7, 11, 13, 17, 31)  # from one to the next: what repeats, as dithering does, seldom repeats with these
@@ -37,7 +38,7 @@ def decode_gif(
     left, top, width, height, *seen = (it // step for it in (*first[:4], *screen))
     if step > 1:
         indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
-    picture = pyvips.Image.new_from_memory(indices.tobytes(), *indices.size, 1, "uchar").maplut(_colours(first))
+    picture = pyvips.Image.new_from_memory(_rows(indices), *indices.size, 1, "uchar").maplut(_colours(first))
     picture = picture.copy(bands=_BANDS, format="uchar", interpretation="multiband")
     is_covered = first[:4] == (0, 0, *screen)
     if not is_covered:
@@ -57,6 +58,17 @@ def _indices(data: Bytes, frame: GifFrame) -> Pillow.Image:
             return Pillow.frombytes("P", size, coded, "gif", coding)
     except (OSError, ValueError) as error:
         raise InvalidImage("The image is damaged or cut short: a frame does not decode completely.") from error
+
+
+def _rows(indices: Pillow.Image) -> bytearray:
+    """As `tobytes`, which would hold all of it once more."""
+    width, height = indices.size
+    rows = bytearray(width * height)
+    strip_height = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, strip_height):
+        bottom = min(top + strip_height, height)
+        rows[top * width : bottom * width] = indices.crop((0, top, width, bottom)).tobytes()
+    return rows
 
 
 def _colours(frame: GifFrame) -> pyvips.Image:
