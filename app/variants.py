@@ -91,7 +91,10 @@ class Original:
         profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
         if profile and any(name in profile for name in _SRGB_NAMES):
             profile = None
-        return cls(shape.width, shape.height, header_number(image, "n-pages"), shape.orientation, profile)
+        frames = header_number(image, "n-pages")
+        if shape.orientation == UPRIGHT and (image.width, image.height // frames) != (shape.width, shape.height):
+            frames = 1  # libvips, which makes the moving ones, disbelieves the size of the screen
+        return cls(shape.width, shape.height, frames, shape.orientation, profile)
 
     def covering_size(self, rendition: Rendition) -> tuple[int, int]:
         """The size to which the picture is scaled before anything is cut off."""

@@ -181,6 +181,15 @@ def test_an_animation_that_is_to_be_turned_shows_its_first_frame_upright(orienta
         assert_close(variant.convert("RGB").getpixel(place), expected.convert("RGB").getpixel(place), 12)  # type: ignore[arg-type]
 
 
+def test_an_animation_whose_frames_leave_most_of_a_common_screen_shows_its_first_frame_where_it_is() -> None:
+    data = bytearray(picture("GIF", (40, 40), frames=3))
+    data[6:10] = struct.pack("<HH", 640, 480)
+    variant = made(bytes(data), format=VariantFormat.WEBP, width=320)
+    assert getattr(variant, "n_frames", 1) == 1
+    drawn = variant.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha > 127))
+    assert drawn.getbbox() == (0, 0, 20, 20)
+
+
 def test_a_long_animation_shows_its_first_frame() -> None:
     long = picture("GIF", (40, 30), frames=variants.MAX_ANIMATION_FRAMES + 1)
     assert getattr(made(long, format=VariantFormat.WEBP, width=20), "n_frames", 1) == 1
