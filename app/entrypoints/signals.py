@@ -1,9 +1,15 @@
 """Signals that ask a process to stop, as an exception where it waits."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
+
+# What is slept at once. A signal that comes in the instant before, or to another thread, does not end it, and is seen
+# only after it.
+_UNHEARD_SECONDS = 0.5
 
 
 class Stopped(BaseException):
@@ -24,6 +30,11 @@ class StopSignals:
         if self._heeded and not self._held_back:
             self._heeded = False
             raise Stopped
+
+    def wait(self) -> NoReturn:
+        """For the signal; raises Stopped."""
+        while True:
+            time.sleep(_UNHEARD_SECONDS)
 
     @contextmanager
     def held_back(self) -> Iterator[None]:

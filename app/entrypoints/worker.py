@@ -54,8 +54,7 @@ def run_worker(settings: Settings) -> None:
             worker.start()
             stack.callback(worker.stop)
             log.info("worker started", extra={"threads": settings.worker_threads})
-            while True:
-                time.sleep(3600)  # a signal ends this wait at once
+            signals.wait()
         except Stopped:
             signals.ignore()
     log.info("worker stopped")
