@@ -74,7 +74,7 @@ def inspect_and_render(
 ) -> tuple[ImageFacts, dict[Rendition, bytes]]:
     """As `inspect`, and from the same decode the variants that are wanted, as files.
 
-    They are those that `variants.render` makes, for readers who take every format. None are made of
+    They show what those of `variants.render` do, for readers who take every format. None are made of
     animations, or of pictures whose colours cannot be converted.
     """
     content_type = sniffed_type(data)
@@ -98,8 +98,7 @@ def inspect_and_render(
                     made = stills_of(picture, original, renditions)
             else:
                 frames = file.decoded_frames
-                enough = placeholder_size(image.width, image.height // frames)
-                small = file.decoded(enough, partial(placeholder_picture, frames=frames))
+                small = file.decoded(placeholder_size(*file.frame_size), partial(placeholder_picture, frames=frames))
                 if frames > 1:
                     small = small.top(max(1, small.height // frames))
             if not all(png_frame_is_whole(data, frame) for frame in structure.animation):
@@ -112,7 +111,7 @@ def inspect_and_render(
         shape.width,
         shape.height,
         shape.frames,
-        has_alpha=bool(image.hasalpha()),
+        has_alpha=bool(image.hasalpha()) or small.has_alpha,
         dominant_color=color,
         placeholder=placeholder,
         captured_at=_captured_at(image),
@@ -151,6 +150,13 @@ class _File:
     def decoded_frames(self) -> int:
         """How many frames come out of the decoder, one below the other."""
         return 1 if self.structure.screen else header_number(self.image, "n-pages")
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height of a frame, turned as it is stored."""
+        if self.structure.screen:
+            return self.shape.width, self.shape.height
+        return self.image.width, self.image.height // self.decoded_frames
 
     def decoded(self, size: tuple[float, float], reduce: Reduce) -> Pixels:
         """The picture reduced to about this size, turned as it is stored, if the whole file decodes.

@@ -15,7 +15,6 @@ from app.formats.webp import WebpParts, webp_parts
 from app.models import ContentType, ImageLimits
 
 MAX_DECODE_SECONDS = 2.0  # of CPU, on the machine of docs/imaging.md
-# What was accepted is shown, whatever the limits are by now.
 _NO_LIMITS = ImageLimits(**dict.fromkeys(ImageLimits.__annotations__, 1 << 40))
 _DECODER_BYTES = 24 * 1024 * 1024  # what a decoder takes for itself and for the rows that it is at
 
@@ -84,7 +83,7 @@ def structure_of_checked(data: Bytes, content_type: ContentType, image: pyvips.I
     """What is to be known of a file that was accepted before, and of its header, to decode it again."""
     if content_type is ContentType.JPEG:  # what the header tells will do, and walking takes longer than reading that
         return Structure(buffered_bytes=2 * jpeg_samples(data) if header_number(image, "jpeg-multiscan") else 0)
-    return structure_of(data, content_type, _NO_LIMITS)
+    return structure_of(data, content_type, _NO_LIMITS)  # what was accepted is shown, whatever the limits are by now
 
 
 @dataclass(frozen=True, slots=True)

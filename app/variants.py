@@ -29,6 +29,7 @@ Admission = Callable[[int], AbstractContextManager[object]]
 """Waits until so many bytes of memory may be used, and gives them back at its end."""
 
 _BYTES_A_PIXEL = 28  # of the largest: the picture twice, and what its encoder holds; measured, AVIF most of all
+_LOADING_BYTES_A_PIXEL = 7  # of a GIF's screen, more than a still takes: libvips holds it twice where frames ask for it
 _WHITE = [255, 255, 255]
 _PLAIN = ("srgb", "b-w")
 # What is sRGB already is most of what comes with a profile, and converting it costs more than all the rest.
@@ -54,6 +55,8 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
         moving = [it for it in renditions if original.may_move(it)]
         stills = [it for it in renditions if it not in moving]
         needed = decode_bytes(shape, structure, len(data))
+        if moving and structure.screen:
+            needed += _LOADING_BYTES_A_PIXEL * shape.width * shape.height
         with admission(needed + max(rendering_bytes(moving, original.frames), rendering_bytes(stills))):
             made = {it: _encoded(_moving(data, original, it), it) for it in moving}
             if stills:
@@ -84,6 +87,8 @@ class Original:
     orientation: int
     profile: bytes | None
     """What to convert its colours by, unless that is sRGB."""
+    moves: bool
+    """Whether libvips can show all frames: it turns the strip of them as one, and disbelieves some GIFs' screens."""
 
     @classmethod
     def of(cls, image: pyvips.Image, shape: Shape) -> "Original":
@@ -92,9 +97,9 @@ class Original:
         if profile and any(name in profile for name in _SRGB_NAMES):
             profile = None
         frames = header_number(image, "n-pages")
-        if shape.orientation == UPRIGHT and (image.width, image.height // frames) != (shape.width, shape.height):
-            frames = 1  # libvips, which makes the moving ones, disbelieves the size of the screen
-        return cls(shape.width, shape.height, frames, shape.orientation, profile)
+        is_as_seen = (image.width, image.height // frames) == (shape.width, shape.height)
+        moves = frames > 1 and is_as_seen and shape.orientation == UPRIGHT
+        return cls(shape.width, shape.height, frames, shape.orientation, profile, moves)
 
     def covering_size(self, rendition: Rendition) -> tuple[int, int]:
         """The size to which the picture is scaled before anything is cut off."""
@@ -108,15 +113,12 @@ class Original:
         return (height, width) if self.orientation >= SIDEWAYS else (width, height)
 
     def may_move(self, rendition: Rendition) -> bool:
-        """Whether it is an animation, and its variant of this size and format one within the limits.
-
-        One that is to be turned is not: libvips turns the strip of all frames as if it were one picture.
-        """
+        """Whether it is an animation, and its variant of this size and format one within the limits."""
         width, height = self.covering_size(rendition)
         return (
             rendition.format is VariantFormat.WEBP
-            and self.orientation == UPRIGHT
-            and 1 < self.frames <= MAX_ANIMATION_FRAMES
+            and self.moves
+            and self.frames <= MAX_ANIMATION_FRAMES
             and self.frames * width * height <= MAX_ANIMATION_PIXELS
         )
 

@@ -16,7 +16,7 @@ from app.formats import Bytes
 from app.formats.gif import GifFrame
 
 _COLOURS = 256  # more than these no index can name
-_STRIP_PIXELS = 512 * 1024
+_STRIP_PIXELS = 512 * 1024  # taken over at once
 _BANDS = 4  # red, green, blue, alpha
 _PIXELS_ACROSS = 8  # and as many down are enough for one
 _STEPS = (1, 5, 7, 11, 13, 17, 31)  # from one to the next: what repeats, as dithering does, seldom repeats with these
@@ -34,15 +34,15 @@ def decode_gif(
     for frame in others:
         _indices(data, frame)
     most = min(screen[0] / size[0], screen[1] / size[1]) / _PIXELS_ACROSS
-    step = max(step for step in _STEPS if step == 1 or step <= most)
-    left, top, width, height, *seen = (it // step for it in (*first[:4], *screen))
+    step = max(it for it in _STEPS if it == 1 or it <= most)
+    left, top, width, height, across, down = (it // step for it in (*first[:4], *screen))
     if step > 1:
         indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
     picture = pyvips.Image.new_from_memory(_rows(indices), *indices.size, 1, "uchar").maplut(_colours(first))
     picture = picture.copy(bands=_BANDS, format="uchar", interpretation="multiband")
     is_covered = first[:4] == (0, 0, *screen)
-    if not is_covered:
-        picture = picture.embed(left, top, *seen)
+    if not is_covered:  # at least a pixel is within the screen, also where the steps leave it out
+        picture = picture.embed(min(left, across - 1), min(top, down - 1), across, down)
     # What is transparent is black with an alpha of nothing, so it counts for nothing in whatever pixels are reduced to.
     reduced = reduce(picture).copy(interpretation="srgb")
     is_opaque = is_covered and first.transparent is None
@@ -61,7 +61,7 @@ def _indices(data: Bytes, frame: GifFrame) -> Pillow.Image:
 
 
 def _rows(indices: Pillow.Image) -> bytearray:
-    """As `tobytes`, which would hold all of it once more."""
+    """As `tobytes`, which joins pieces, and so holds all of it once more."""
     width, height = indices.size
     rows = bytearray(width * height)
     strip_height = max(1, _STRIP_PIXELS // width)

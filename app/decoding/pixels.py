@@ -22,6 +22,11 @@ class Pixels(NamedTuple):
         """In sRGB, 8 bits each band."""
         return self.interpretation == "srgb" and self.format == "uchar"
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether it is sRGB with an alpha band, as of a GIF also where its first frame leaves some of the screen."""
+        return self.is_srgb and self.bands == 4
+
     def top(self, height: int) -> "Pixels":
         """Its first rows."""
         return self._replace(height=height, data=self.data[: height * len(self.data) // self.height])

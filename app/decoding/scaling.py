@@ -10,7 +10,10 @@ from app.decoding.libvips import UPRIGHT
 from app.models import ContentType
 
 Reduce = Callable[[pyvips.Image], pyvips.Image]
-"""Makes of an image that is not decoded yet a smaller one, which needs all pixels when it is computed."""
+"""Makes of an image that is not decoded yet a smaller one, which needs all pixels when it is computed.
+
+What comes as "multiband" has its colours weighed by their alpha already, and stays as it is but for its size.
+"""
 
 _SMALL_SIDE = 16  # pixels; a ThumbHash has at most seven waves across, and with more pixels looks no truer
 _LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
@@ -25,7 +28,7 @@ def shrinking(content_type: ContentType, width: int, height: int, size: tuple[fl
             return {"shrink": next((by for by in (8, 4, 2) if by * _LEFT_TO_SHRINK <= factor), 1)}
         case ContentType.WEBP:
             return {"n": 1, "scale": 1 / max(1.0, factor)}
-        case ContentType.PNG | ContentType.GIF:
+        case ContentType.PNG | ContentType.GIF:  # which is not scaled while libvips decodes it
             return {}
 
 
@@ -73,6 +76,6 @@ def turned(image: pyvips.Image, orientation: int) -> pyvips.Image:
 
 def in_srgb(image: pyvips.Image) -> pyvips.Image:
     """In sRGB, 8 bits a band, whatever profile there is. Raises pyvips.Error where it has colours of no known kind."""
-    if image.interpretation == "srgb" and image.format == "uchar":
+    if image.interpretation in ("srgb", "multiband") and image.format == "uchar":
         return image
     return image.colourspace("srgb").cast("uchar")

@@ -14,6 +14,7 @@ from PIL import ImageCms
 from app import imaging, variants
 from app.admission import MemoryBudget
 from app.errors import InvalidImage, Overloaded, ServiceError
+from app.formats.gif import gif_blocks
 from app.settings import Settings
 from app.variant_specs import Crop, Fit, VariantFormat, VariantSpec
 from app.variants import render
@@ -125,12 +126,35 @@ def test_what_cannot_be_seen_does_not_colour_what_is_beside_it(kind: str) -> Non
 
 
 def test_what_the_first_frame_of_a_gif_leaves_of_its_screen_is_transparent() -> None:
-    data = bytearray(saved(Pillow.new("RGB", (40, 40), RED), "GIF"))
-    data[6:10] = struct.pack("<HH", 80, 40)
-    variant = made(bytes(data), width=20).convert("RGBA")
+    data = gif_frame_at(saved(Pillow.new("RGB", (40, 40), RED), "GIF"), 0, 0, screen=(80, 40))
+    assert imaging.inspect(data, Settings().image_limits).has_alpha
+    variant = made(data, width=20).convert("RGBA")
     assert variant.size == (20, 10)
     assert_close(variant.getpixel((3, 5)), (*RED, 255), 5)
     assert variant.getpixel((16, 5))[3] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("side", [1000, 3000])
+def test_a_gif_frame_in_the_last_corner_of_its_screen_is_no_damage(side: int) -> None:
+    data = gif_frame_at(saved(Pillow.new("RGB", (1, 1), RED), "GIF"), side - 1, side - 1, screen=(side, side))
+    for width in (1, 2, 5, 16, 32, 100):
+        assert made(data, width=width).size == (width, width)
+
+
+def gif_frame_at(data: bytes, left: int, top: int, *, screen: tuple[int, int]) -> bytes:
+    """The GIF with its first frame at this place of a larger screen."""
+    moved = bytearray(data)
+    moved[6:10] = struct.pack("<HH", *screen)
+    begin = next(block.begin for block in gif_blocks(data) if block.introducer == 0x2C)
+    moved[begin + 1 : begin + 5] = struct.pack("<HH", left, top)
+    return bytes(moved)
+
+
+def test_a_gif_without_a_palette_is_black() -> None:
+    whole = saved(Pillow.new("P", (20, 20), 1), "GIF")
+    bare = bytearray(whole[:13] + whole[13 + (3 << (whole[10] & 7) + 1) :])
+    bare[10] &= 0x7F
+    assert made(bytes(bare), width=10).convert("RGB").getextrema() == ((0, 0),) * 3
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -182,9 +206,8 @@ def test_an_animation_that_is_to_be_turned_shows_its_first_frame_upright(orienta
 
 
 def test_an_animation_whose_frames_leave_most_of_a_common_screen_shows_its_first_frame_where_it_is() -> None:
-    data = bytearray(picture("GIF", (40, 40), frames=3))
-    data[6:10] = struct.pack("<HH", 640, 480)
-    variant = made(bytes(data), format=VariantFormat.WEBP, width=320)
+    data = gif_frame_at(picture("GIF", (40, 40), frames=3), 0, 0, screen=(640, 480))
+    variant = made(data, format=VariantFormat.WEBP, width=320)
     assert getattr(variant, "n_frames", 1) == 1
     drawn = variant.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha > 127))
     assert drawn.getbbox() == (0, 0, 20, 20)
@@ -386,6 +409,7 @@ def test_rendering_waits_for_the_memory_that_this_file_and_these_variants_take()
     assert needed(progressive, 20, VariantFormat.PNG) - needed(baseline, 20, VariantFormat.PNG) >= 1000 * 800 * 3
     moving = picture("GIF", (1000, 800), frames=10)
     assert needed(moving, 500, VariantFormat.WEBP) > 10 * 500 * 400 * 16
+    assert needed(moving, 20, VariantFormat.WEBP) - needed(moving, 20, VariantFormat.PNG) > 1000 * 800 * 7
 
 
 def test_nothing_is_decoded_where_no_memory_is_left() -> None:
