@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,8 +70,8 @@ class Transport:
         retries: int,
         timeout_seconds: float,
         connections: int,
-        sleep: Callable[[float], object] = time.sleep,
-        notice: Callable[[str], object] = lambda _: None,
+        sleep: Callable[[float], object],
+        notice: Callable[[str], object],
     ) -> None:
         """Makes no connection. Raises ValueError for what is no address."""
         if "://" not in server:

@@ -14,6 +14,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and RST: no segment follow
 _COMMENTS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _PROGRESSIVE = 0xC2
+_FRAMES = _SEQUENTIAL | {_PROGRESSIVE}
 _OTHER_FRAMES = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 _ALL_COEFFICIENTS = (1 << 64) - 1
 EOI, SOS = 0xD9, 0xDA
@@ -79,7 +80,7 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
             metadata += len(segment)
             parts.append(_colour_coding(code, segment))
             continue
-        if code in _SEQUENTIAL or code == _PROGRESSIVE:
+        if code in _FRAMES:
             if frame:  # only hierarchical pictures have several (T.81 annex J), which no decoder here knows
                 return None
             sequential = code in _SEQUENTIAL
@@ -112,7 +113,7 @@ def _colour_coding(code: int, segment: bytes) -> bytes:
 
 def jpeg_samples(data: Bytes) -> int:
     """The pixels of all components by the frame header alone; 0 where there is none."""
-    headers = (it.content for it in jpeg_segments(data) if it.code in _SEQUENTIAL or it.code == _PROGRESSIVE)
+    headers = (it.content for it in jpeg_segments(data) if it.code in _FRAMES)
     return _samples(next(headers, b""))
 
 
