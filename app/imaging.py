@@ -19,7 +19,8 @@ import pyvips
 
 from app.decoding.gif import decode_gif
 from app.decoding.jpeg import decode_jpeg
-from app.decoding.libvips import UPRIGHT, configure_libvips, header_number, open_image, sniffed_type
+from app.decoding.libvips import UPRIGHT, configure_libvips, open_image, sniffed_type
+from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import Reduce, placeholder_picture, placeholder_size, scaled, shrinking, turned
 from app.errors import InvalidImage
@@ -82,17 +83,17 @@ def inspect_and_render(
     configure_libvips()
     made: dict[Rendition, bytes] = {}
     try:
-        image = open_image(data, content_type)
-        shape = shape_of(image, content_type, structure)
+        opened = open_image(data, content_type)
+        shape = shape_of(opened, content_type, structure)
         needed = decode_bytes(shape, structure, len(data))
         require_within(limits, shape, structure, needed)
-        file = _File(data, image, shape, structure)
+        file = _File(data, opened, shape, structure)
         renditions = _renditions(wanted, file)
         with admission(needed + rendering_bytes(renditions)):
             if renditions:
-                original = Original.of(image, shape)
+                original = Original.of(opened, shape)
                 size = original.stored_size(renditions)
-                picture = file.decoded(size, partial(scaled, size=size)).image()
+                picture = file.decoded(size, partial(scaled, size=size)).picture()
                 small = computed(placeholder_picture(picture, frames=1), of=picture)
                 with suppress(pyvips.Error):
                     made = stills_of(picture, original, renditions)
@@ -111,10 +112,10 @@ def inspect_and_render(
         shape.width,
         shape.height,
         shape.frames,
-        has_alpha=bool(image.hasalpha()) or small.has_alpha,
+        has_alpha=opened.has_alpha or small.has_alpha,
         dominant_color=color,
         placeholder=placeholder,
-        captured_at=_captured_at(image),
+        captured_at=_captured_at(opened.image),
         orientation=shape.orientation,
     )
     return facts, made
@@ -134,7 +135,7 @@ def _renditions(wanted: Sequence[VariantSpec], file: "_File") -> list[Rendition]
 def orientation(data: Bytes, content_type: ContentType) -> int:
     """The Exif orientation with which a checked image is shown, by its header alone."""
     configure_libvips()
-    return header_number(open_image(data, content_type), "orientation")
+    return open_image(data, content_type).number("orientation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +143,21 @@ class _File:
     """A file that is about to be decoded, with all that is known of it."""
 
     data: Bytes
-    image: pyvips.Image
+    opened: Picture
     shape: Shape
     structure: Structure
 
     @property
     def decoded_frames(self) -> int:
         """How many frames come out of the decoder, one below the other."""
-        return 1 if self.structure.screen else header_number(self.image, "n-pages")
+        return 1 if self.structure.screen else self.opened.pages
 
     @property
     def frame_size(self) -> tuple[int, int]:
         """Width and height of a frame, turned as it is stored."""
         if self.structure.screen:
             return self.shape.width, self.shape.height
-        return self.image.width, self.image.height // self.decoded_frames
+        return self.opened.width, self.opened.height // self.decoded_frames
 
     def decoded(self, size: tuple[float, float], reduce: Reduce) -> Pixels:
         """The picture reduced to about this size, turned as it is stored, if the whole file decodes.
@@ -168,12 +169,12 @@ class _File:
             return decode_gif(self.data, structure.screen.frames, (shape.width, shape.height), size, reduce)
         if jpeg := structure.jpeg:
             may_repeat = not structure.takes_long
-            return decode_jpeg(jpeg, size, self.image.width, reduce, run=structure.run, may_repeat=may_repeat)
+            return decode_jpeg(jpeg, size, self.opened.width, reduce, run=structure.run, may_repeat=may_repeat)
         if shape.content_type is ContentType.WEBP and self.decoded_frames == 1:
-            options = shrinking(shape.content_type, self.image.width, self.image.height, size)
-            image = open_image(self.data, shape.content_type, **options)
-            return computed(reduce(image), of=image)
-        return computed(reduce(self.image), of=self.image)
+            options = shrinking(shape.content_type, self.opened.width, self.opened.height, size)
+            opened = open_image(self.data, shape.content_type, **options)
+            return computed(reduce(opened), of=opened)
+        return computed(reduce(self.opened), of=self.opened)
 
 
 def _placeholder(small: Pixels, orientation: int) -> tuple[str | None, str | None]:
@@ -181,8 +182,8 @@ def _placeholder(small: Pixels, orientation: int) -> tuple[str | None, str | Non
     if not small.is_srgb:
         return None, None
     if orientation != UPRIGHT:
-        image = small.image()
-        small = computed(turned(image, orientation), of=image)
+        picture = small.picture()
+        small = computed(turned(picture, orientation), of=picture)
     rgba = _rgba(small.data, small.bands)
     return dominant_color(rgba), base64.b64encode(thumbhash(small.width, small.height, rgba)).decode()
 

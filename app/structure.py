@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import pyvips
-
 from app.decoding.jpeg import LONG_RUN, run_at_end
-from app.decoding.libvips import SIDEWAYS, header_number
+from app.decoding.libvips import SIDEWAYS
+from app.decoding.picture import Picture
 from app.errors import InvalidImage
 from app.formats import Bytes
 from app.formats.gif import GifScreen, gif_screen
@@ -79,10 +78,10 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
     return structure
 
 
-def structure_of_checked(data: Bytes, content_type: ContentType, image: pyvips.Image) -> Structure:
+def structure_of_checked(data: Bytes, content_type: ContentType, picture: Picture) -> Structure:
     """What is to be known of a file that was accepted before, and of its header, to decode it again."""
     if content_type is ContentType.JPEG:  # what the header tells will do, and walking takes longer than reading that
-        return Structure(buffered_bytes=2 * jpeg_samples(data) if header_number(image, "jpeg-multiscan") else 0)
+        return Structure(buffered_bytes=2 * jpeg_samples(data) if picture.number("jpeg-multiscan") else 0)
     return structure_of(data, content_type, _NO_LIMITS)  # what was accepted is shown, whatever the limits are by now
 
 
@@ -97,14 +96,13 @@ class Shape:
     orientation: int
 
 
-def shape_of(image: pyvips.Image, content_type: ContentType, structure: Structure) -> Shape:
+def shape_of(picture: Picture, content_type: ContentType, structure: Structure) -> Shape:
     """By the header as libvips reads it, and by the structure where that knows better."""
-    pages = header_number(image, "n-pages")
-    width, height = image.width, image.height // pages
-    frames = max(pages, len(structure.animation))  # libvips knows only the first picture of an animated PNG
+    width, height = picture.width, picture.height // picture.pages
+    frames = max(picture.pages, len(structure.animation))  # libvips knows only the first picture of an animated PNG
     if screen := structure.screen:  # libvips disbelieves screens of some sizes, and takes the largest frame instead
         width, height = max(width, screen.width), max(height, screen.height)
-    orientation = header_number(image, "orientation")
+    orientation = picture.number("orientation")
     if orientation >= SIDEWAYS:
         width, height = height, width
     return Shape(content_type, width, height, frames, orientation)

@@ -13,7 +13,8 @@ from functools import partial
 import pyvips
 
 from app.decoding.gif import decode_gif
-from app.decoding.libvips import SIDEWAYS, UPRIGHT, configure_libvips, header_number, open_image, sniffed_type
+from app.decoding.libvips import SIDEWAYS, UPRIGHT, configure_libvips, open_image, sniffed_type
+from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import in_srgb, scaled, shrinking, turned
 from app.errors import InvalidImage
@@ -48,10 +49,10 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
     configure_libvips()
     content_type = sniffed_type(data)
     try:
-        image = open_image(data, content_type, fail_on="none")
-        structure = structure_of_checked(data, content_type, image)
-        shape = shape_of(image, content_type, structure)
-        original = Original.of(image, shape)
+        opened = open_image(data, content_type, fail_on="none")
+        structure = structure_of_checked(data, content_type, opened)
+        shape = shape_of(opened, content_type, structure)
+        original = Original.of(opened, shape)
         moving = [it for it in renditions if original.may_move(it)]
         stills = [it for it in renditions if it not in moving]
         needed = decode_bytes(shape, structure, len(data))
@@ -60,19 +61,19 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
         with admission(needed + max(rendering_bytes(moving, original.frames), rendering_bytes(stills))):
             made = {it: _encoded(_moving(data, original, it), it) for it in moving}
             if stills:
-                picture = _still(data, image, shape, structure, original.stored_size(stills))
-                made |= stills_of(picture.image(), original, stills)
+                pixels = _still(data, opened, shape, structure, original.stored_size(stills))
+                made |= stills_of(pixels.picture(), original, stills)
     except pyvips.Error as error:
         raise InvalidImage from error
     return [made[rendition] for rendition in renditions]
 
 
-def _still(data: Bytes, image: pyvips.Image, shape: Shape, structure: Structure, size: tuple[int, int]) -> Pixels:
+def _still(data: Bytes, opened: Picture, shape: Shape, structure: Structure, size: tuple[int, int]) -> Pixels:
     """The picture, or the first of an animation, in this size."""
     reduce = partial(scaled, size=size)
     if structure.screen:
         return decode_gif(data, structure.screen.frames[:1], (shape.width, shape.height), size, reduce)
-    options = shrinking(shape.content_type, image.width, image.height // header_number(image, "n-pages"), size)
+    options = shrinking(shape.content_type, opened.width, opened.height // opened.pages, size)
     still = open_image(data, shape.content_type, fail_on="none", **options)
     return computed(reduce(still), of=still)
 
@@ -91,13 +92,14 @@ class Original:
     """Whether libvips can show all frames: it turns the strip of them as one, and disbelieves some GIFs' screens."""
 
     @classmethod
-    def of(cls, image: pyvips.Image, shape: Shape) -> "Original":
+    def of(cls, opened: Picture, shape: Shape) -> "Original":
         """By its header, opened with all frames, and what is known of its pixels."""
-        profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
+        has_profile = opened.image.get_typeof("icc-profile-data")
+        profile = bytes(opened.image.get("icc-profile-data")) if has_profile else None
         if profile and any(name in profile for name in _SRGB_NAMES):
             profile = None
-        frames = header_number(image, "n-pages")
-        is_as_seen = (image.width, image.height // frames) == (shape.width, shape.height)
+        frames = opened.pages
+        is_as_seen = (opened.width, opened.height // frames) == (shape.width, shape.height)
         moves = frames > 1 and is_as_seen and shape.orientation == UPRIGHT
         return cls(shape.width, shape.height, frames, shape.orientation, profile, moves)
 
@@ -128,7 +130,7 @@ def rendering_bytes(renditions: Iterable[Rendition], frames: int = 1) -> int:
     return frames * max((_BYTES_A_PIXEL * it.width * it.height for it in renditions), default=0)
 
 
-def stills_of(picture: pyvips.Image, original: Original, renditions: Iterable[Rendition]) -> dict[Rendition, bytes]:
+def stills_of(picture: Picture, original: Original, renditions: Iterable[Rendition]) -> dict[Rendition, bytes]:
     """The variants from the original in the `stored_size` of these: the large ones first, the others from the largest.
 
     Raises pyvips.Error.
@@ -137,32 +139,32 @@ def stills_of(picture: pyvips.Image, original: Original, renditions: Iterable[Re
     made = {}
     for rendition in sorted(renditions, key=original.covering_size, reverse=True):
         size = original.covering_size(rendition)
-        smaller = picture if size == (picture.width, picture.height) else scaled(picture, size).copy_memory()
+        smaller = picture if size == (picture.width, picture.height) else scaled(picture, size).in_memory()
         made[rendition] = _encoded(smaller, rendition)
     return made
 
 
-def _as_seen(stored: pyvips.Image, original: Original) -> pyvips.Image:
+def _as_seen(stored: Picture, original: Original) -> Picture:
     """Upright and in sRGB or gray, 8 bits. That is cheaper once it is small."""
     picture = turned(stored, original.orientation)
     return _with_profile(original.profile, lambda profile: _coloured(picture, profile))
 
 
-def _coloured(picture: pyvips.Image, profile: bytes | None) -> pyvips.Image:
+def _coloured(picture: Picture, profile: bytes | None) -> Picture:
     is_cmyk = picture.interpretation == "cmyk"
     if profile or is_cmyk:
+        image = picture.image
         if profile:
-            picture = picture.copy()
-            picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-        picture = picture.icc_transform("srgb", embedded=True, input_profile="cmyk" if is_cmyk else "srgb")
-    elif picture.interpretation not in _PLAIN or picture.format != "uchar":
-        picture = in_srgb(picture)
-    else:
-        return picture
-    return picture.copy_memory()
+            image = image.copy()
+            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk" if is_cmyk else "srgb")
+        return Picture(image).in_memory()
+    if picture.interpretation not in _PLAIN or picture.format != "uchar":
+        return in_srgb(picture).in_memory()
+    return picture
 
 
-def _with_profile(profile: bytes | None, make: Callable[[bytes | None], pyvips.Image]) -> pyvips.Image:
+def _with_profile(profile: bytes | None, make: Callable[[bytes | None], Picture]) -> Picture:
     """What is made with the profile of the file; without it where that is damaged or of no use, as browsers do."""
     if profile:
         with suppress(pyvips.Error):
@@ -170,22 +172,22 @@ def _with_profile(profile: bytes | None, make: Callable[[bytes | None], pyvips.I
     return make(None)
 
 
-def _moving(data: Bytes, original: Original, rendition: Rendition) -> pyvips.Image:
+def _moving(data: Bytes, original: Original, rendition: Rendition) -> Picture:
     """All frames in this size, one below the other."""
     width, height = original.covering_size(rendition)
 
-    def made(profile: bytes | None) -> pyvips.Image:
+    def made(profile: bytes | None) -> Picture:
         options = {"output_profile": "srgb"} if profile else {}
-        picture = pyvips.Image.thumbnail_source(
+        image = pyvips.Image.thumbnail_source(
             pyvips.Source.new_from_memory(data), width, height=height, size="force", option_string="[n=-1]", **options
         )
-        return in_srgb(picture).copy_memory()
+        return in_srgb(Picture(image)).in_memory()
 
     return _with_profile(original.profile, made)
 
 
-def _encoded(picture: pyvips.Image, rendition: Rendition) -> bytes:
-    return _ENCODERS[rendition.format](_cropped(picture, rendition), rendition.quality)
+def _encoded(picture: Picture, rendition: Rendition) -> bytes:
+    return _ENCODERS[rendition.format](_cropped(picture.image, rendition), rendition.quality)
 
 
 def _cropped(picture: pyvips.Image, rendition: Rendition) -> pyvips.Image:

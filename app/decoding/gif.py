@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pyvips
 from PIL import Image as Pillow
 
+from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import Reduce
 from app.errors import InvalidImage
@@ -38,16 +39,17 @@ def decode_gif(
     left, top, width, height, across, down = (it // step for it in (*first[:4], *screen))
     if step > 1:
         indices = indices.resize((max(1, width), max(1, height)), Pillow.Resampling.NEAREST)
-    picture = pyvips.Image.new_from_memory(_rows(indices), *indices.size, 1, "uchar").maplut(_colours(first))
-    picture = picture.copy(bands=_BANDS, format="uchar", interpretation="multiband")
+    image = pyvips.Image.new_from_memory(_rows(indices), *indices.size, 1, "uchar").maplut(_colours(first))
+    image = image.copy(bands=_BANDS, format="uchar", interpretation="multiband")
     is_covered = first[:4] == (0, 0, *screen)
     if not is_covered:  # at least a pixel is within the screen, also where the steps leave it out
-        picture = picture.embed(min(left, across - 1), min(top, down - 1), across, down)
+        image = image.embed(min(left, across - 1), min(top, down - 1), across, down)
     # What is transparent is black with an alpha of nothing, so it counts for nothing in whatever pixels are reduced to.
-    reduced = reduce(picture).copy(interpretation="srgb")
+    picture = Picture(image)
+    reduced = reduce(picture).image.copy(interpretation="srgb")
     is_opaque = is_covered and first.transparent is None
     reduced = reduced.extract_band(0, n=3) if is_opaque else reduced.unpremultiply().cast("uchar")
-    return computed(reduced, of=picture)
+    return computed(Picture(reduced), of=picture)
 
 
 def _indices(data: Bytes, frame: GifFrame) -> Pillow.Image:

@@ -3,6 +3,7 @@
 import pyvips
 
 from app.decoding.libvips import open_image
+from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import Reduce, shrinking
 from app.formats.jpeg import JpegFrame, JpegParts
@@ -31,11 +32,11 @@ def decode_jpeg(
     jpeg.picture[jpeg.frame.height_at : jpeg.frame.height_at + 2] = _checked_height(jpeg.frame, **options).to_bytes(2)
 
     def decoded(scans: bytearray) -> Pixels:
-        image = open_image(scans, ContentType.JPEG, fail_on="warning", **options)
+        opened = open_image(scans, ContentType.JPEG, fail_on="warning", **options)
         rows = max(1, height // options["shrink"])
-        picture = image if rows == image.height else image.crop(0, 0, image.width, rows)
-        are_left = -(-rows // _BLOCK) * _BLOCK < image.height  # rows that are only read to look for warnings
-        return computed(reduce(picture), of=image, to_the_end=are_left)
+        picture = opened if rows == opened.height else Picture(opened.image.crop(0, 0, opened.width, rows))
+        are_left = -(-rows // _BLOCK) * _BLOCK < opened.height  # rows that are only read to look for warnings
+        return computed(reduce(picture), of=opened, to_the_end=are_left)
 
     def is_whole(scans: bytearray) -> Pixels | None:
         try:

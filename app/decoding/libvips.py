@@ -2,10 +2,10 @@
 
 import functools
 import threading
-from typing import Any
 
 import pyvips
 
+from app.decoding.picture import Picture
 from app.errors import UnsupportedImageType
 from app.formats import Bytes
 from app.models import ContentType
@@ -15,7 +15,7 @@ SIDEWAYS = 5
 """The first of the Exif orientations that swap width and height (Exif 2.32, tag 0x0112)."""
 
 _configuring = threading.Lock()
-_OPTIONS: dict[ContentType, dict[str, Any]] = {
+_OPTIONS: dict[ContentType, dict[str, float]] = {
     ContentType.JPEG: {},
     ContentType.PNG: {},
     ContentType.GIF: {"n": -1},
@@ -44,8 +44,8 @@ def sniffed_type(data: Bytes) -> ContentType:
 
 
 def open_image(
-    data: Bytes | bytearray, content_type: ContentType, *, fail_on: str = "error", **options: Any
-) -> pyvips.Image:
+    data: Bytes | bytearray, content_type: ContentType, *, fail_on: str = "error", **options: float
+) -> Picture:
     """Reads the header; what is wrong with the pixels shows when they are decoded.
 
     Opens all frames, one below the other, unless the loader's `options` say something else. libvips
@@ -53,12 +53,9 @@ def open_image(
     """
     source = pyvips.Source.new_from_memory(data)
     options = _OPTIONS[content_type] | options
-    return pyvips.Operation.call(_LOADERS[content_type], source, access="sequential", fail_on=fail_on, **options)
-
-
-def header_number(image: pyvips.Image, name: str) -> int:
-    """A number from the header; libvips leaves it out where it is 1."""
-    return int(image.get(name)) if image.get_typeof(name) else 1
+    said = ",".join(["access=sequential", f"fail_on={fail_on}", *(f"{name}={options[name]}" for name in options)])
+    # As one text, which is one call: as arguments each would be six.
+    return Picture(pyvips.Operation.call(_LOADERS[content_type], source, string_options=said))
 
 
 def configure_libvips() -> None:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import pyvips
 
+from app.decoding.picture import Picture
+
 _FETCHED_PIXELS = 512 * 512  # what is larger takes less memory, and no longer, where libvips begins a thread for it
 
 
@@ -31,26 +33,26 @@ class Pixels(NamedTuple):
         """Its first rows."""
         return self._replace(height=height, data=self.data[: height * len(self.data) // self.height])
 
-    def image(self) -> pyvips.Image:
-        """The picture to do more with."""
+    def picture(self) -> Picture:
+        """To do more with."""
         image = pyvips.Image.new_from_memory(self.data, self.width, self.height, self.bands, self.format)
-        return image.copy(interpretation=self.interpretation)
+        return Picture(image.copy(interpretation=self.interpretation))
 
 
-def computed(image: pyvips.Image, *, of: pyvips.Image, to_the_end: bool = False) -> Pixels:
-    """What was made `of` another image, in memory; `to_the_end` if that is to be decoded to its last row in any case.
+def computed(picture: Picture, *, of: Picture, to_the_end: bool = False) -> Pixels:
+    """What was made `of` another picture, in memory; `to_the_end` if that is to be decoded to its last row in any case.
 
     By this very thread where that has few pixels, since libvips takes longer to begin another.
     Raises pyvips.Error where it does not decode.
     """
-    width, height = image.width, image.height
+    width, height = picture.width, picture.height
     if of.width * of.height <= _FETCHED_PIXELS:
-        data = pyvips.Region.new(image).fetch(0, 0, width, height)
+        data = pyvips.Region.new(picture.image).fetch(0, 0, width, height)
         if to_the_end:
-            pyvips.Region.new(of).fetch(0, of.height - 1, 1, 1)
+            pyvips.Region.new(of.image).fetch(0, of.height - 1, 1, 1)
     elif to_the_end:  # in one go, since libvips' threads leave nothing to go on from
-        last = of.crop(0, of.height - 1, 1, 1).extract_band(0)
-        return computed(image.insert(last, 0, height, expand=True), of=of).top(height)
+        last = of.image.crop(0, of.height - 1, 1, 1).extract_band(0)
+        return computed(Picture(picture.image.insert(last, 0, height, expand=True)), of=of).top(height)
     else:
-        data = image.write_to_memory()
-    return Pixels(width, height, image.bands, image.format, image.interpretation, memoryview(data))
+        data = picture.image.write_to_memory()
+    return Pixels(width, height, picture.bands, picture.format, picture.interpretation, memoryview(data))

@@ -7,10 +7,11 @@ from typing import Any
 import pyvips
 
 from app.decoding.libvips import UPRIGHT
+from app.decoding.picture import Picture
 from app.models import ContentType
 
-Reduce = Callable[[pyvips.Image], pyvips.Image]
-"""Makes of an image that is not decoded yet a smaller one, which needs all pixels when it is computed.
+Reduce = Callable[[Picture], Picture]
+"""Makes of a picture that is not decoded yet a smaller one, which needs all pixels when it is computed.
 
 What comes as "multiband" has its colours weighed by their alpha already, and stays as it is but for its size.
 """
@@ -32,17 +33,17 @@ def shrinking(content_type: ContentType, width: int, height: int, size: tuple[fl
             return {}
 
 
-def scaled(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:
+def scaled(picture: Picture, size: tuple[int, int]) -> Picture:
     """The picture in exactly this size; turned and coloured as it was, in 8 bits unless its profile is for 16."""
-    if image.format == "ushort" and (image.hasalpha() or not image.get_typeof("icc-profile-data")):
+    if picture.format == "ushort" and (picture.has_alpha or not picture.image.get_typeof("icc-profile-data")):
         # To scale all of it would take twice as long. Of a profile that is linear, 8 bits would show as bands; but
         # where there is alpha as well, libvips would leave that in 16 bits.
-        image = image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")
-    across, down = size[0] / image.width, size[1] / image.height
-    if not image.hasalpha():
-        return image.resize(across, vscale=down, gap=_GAP)
-    weighed = image.premultiply().cast(image.format)  # what cannot be seen must not colour what is beside it
-    return weighed.resize(across, vscale=down, gap=_GAP).unpremultiply().cast(image.format)
+        picture = Picture(picture.image.colourspace("b-w" if picture.interpretation == "grey16" else "srgb"))
+    across, down = size[0] / picture.width, size[1] / picture.height
+    if not picture.has_alpha:
+        return Picture(picture.image.resize(across, vscale=down, gap=_GAP))
+    weighed = picture.image.premultiply().cast(picture.format)  # what cannot be seen must not colour what is beside it
+    return Picture(weighed.resize(across, vscale=down, gap=_GAP).unpremultiply().cast(picture.format))
 
 
 def placeholder_size(width: int, height: int) -> tuple[float, float]:
@@ -51,31 +52,31 @@ def placeholder_size(width: int, height: int) -> tuple[float, float]:
     return width / factor, height / factor
 
 
-def placeholder_picture(image: pyvips.Image, *, frames: int) -> pyvips.Image:
+def placeholder_picture(picture: Picture, *, frames: int) -> Picture:
     """Frames at most 16 pixels wide and high, in sRGB where their colours are of a known kind.
 
     Costs no more than any other way to read all pixels, and less than most. Of a small image libvips
     needs longer to begin than to compute, so all that is wanted of it is computed at once.
     """
-    factor = math.ceil(max(image.width, image.height // frames) / _SMALL_SIDE)
-    small = image.shrink(factor, factor, ceil=True) if factor > 1 else image
+    factor = math.ceil(max(picture.width, picture.height // frames) / _SMALL_SIDE)
+    small = Picture(picture.image.shrink(factor, factor, ceil=True)) if factor > 1 else picture
     try:
         return in_srgb(small)
     except pyvips.Error:  # whether it is whole matters also where nobody knows its colours
         return small
 
 
-def turned(image: pyvips.Image, orientation: int) -> pyvips.Image:
+def turned(picture: Picture, orientation: int) -> Picture:
     """The picture, in memory already, as one with this Exif orientation is seen."""
     if orientation == UPRIGHT:
-        return image
-    lying = image.copy()
+        return picture
+    lying = picture.image.copy()
     lying.set_type(pyvips.GValue.gint_type, "orientation", orientation)
-    return lying.autorot()
+    return Picture(lying.autorot())
 
 
-def in_srgb(image: pyvips.Image) -> pyvips.Image:
+def in_srgb(picture: Picture) -> Picture:
     """In sRGB, 8 bits a band, whatever profile there is. Raises pyvips.Error where it has colours of no known kind."""
-    if image.interpretation in ("srgb", "multiband") and image.format == "uchar":
-        return image
-    return image.colourspace("srgb").cast("uchar")
+    if picture.interpretation in ("srgb", "multiband") and picture.format == "uchar":
+        return picture
+    return Picture(picture.image.colourspace("srgb").cast("uchar"))
