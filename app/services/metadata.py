@@ -30,6 +30,7 @@ from app.services.tables import (
     index_key,
     postings_of,
     row_key,
+    state_of,
     to_item,
 )
 from app.services.usage import UsageCounters
@@ -301,9 +302,9 @@ class ImageMetadataService:
 
 def _unchanged(image: Image) -> dict[str, Any]:
     """The condition of a write that the row is still this one; each write changes version or status."""
-    row = to_item(image)
+    state = state_of(image)
     return {
         "ConditionExpression": "#version = :old_version AND #status = :old_status",
         "ExpressionAttributeNames": {"#version": "version", "#status": "status"},
-        "ExpressionAttributeValues": {":old_version": row["version"], ":old_status": row["status"]},
+        "ExpressionAttributeValues": {":old_version": state["version"], ":old_status": state["status"]},
     }

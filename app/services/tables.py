@@ -236,10 +236,9 @@ def to_item(image: Image) -> Item:
         "filename": {"S": image.filename},
         "content_type": {"S": image.content_type.value},
         "file_size": {"N": str(image.file_size)},
-        "status": {"S": image.status.value},
         f"{unlisted}created_at": {"S": rfc3339(image.created_at)},
         "updated_at": {"S": rfc3339(image.updated_at)},
-        "version": {"N": str(image.version)},
+        **state_of(image),
     }
     item |= _optional_attributes(image)
     if image.expires_at is not None:
@@ -256,6 +255,11 @@ def to_item(image: Image) -> Item:
     if image.title is not None:
         item[f"{unlisted}title_key"] = {"S": title_key(image.title, image.created_at)}
     return item
+
+
+def state_of(image: Image) -> Item:
+    """The attributes of a row of which each write changes one."""
+    return {"version": {"N": str(image.version)}, "status": {"S": image.status.value}}
 
 
 def _optional_attributes(image: Image) -> Item:

@@ -22,7 +22,7 @@ from app.services import build_services
 from app.settings import Settings
 from app.times import utc_now
 from benchmarks.overhead import null_aws
-from benchmarks.overhead.candidates import CANDIDATES, Load, service_environment
+from benchmarks.overhead.candidates import CANDIDATES, Load, compared, service_environment
 from benchmarks.overhead.operations import OPERATIONS, Operation
 from benchmarks.overhead.report import Figures, Measured, draw, table
 from benchmarks.overhead.served import served
@@ -55,10 +55,11 @@ def _measured(rounds: int, url: str, start: Callable[[str, str], AbstractContext
     with ExitStack() as stack:
         ask = {name: stack.enter_context(start(name, url)) for name in CANDIDATES}
         for operation in OPERATIONS:
-            for once in ask.values():
-                once(operation, 4)  # warm
-            loads = [{name: once(operation, operation.repeats) for name, once in ask.items()} for _ in range(rounds)]
-            found[operation.name] = {name: _median(name, loads) for name in ask}
+            names = compared(operation)
+            for name in names:
+                ask[name](operation, 4)  # warm
+            loads = [{name: ask[name](operation, operation.repeats) for name in names} for _ in range(rounds)]
+            found[operation.name] = {name: _median(name, loads) for name in names}
     return found
 
 

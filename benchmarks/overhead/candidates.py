@@ -61,10 +61,16 @@ def _service(endpoint_url: str, **changes: str) -> Application:
 
 CANDIDATES: dict[str, Callable[[str], Application]] = {
     "floor": floor.create_app,
+    "floor with checks": partial(floor.create_app, checks=True),
     "service": _service,
     "service on boto3": partial(_service, FAST_AWS="false"),
     "tutorial": tutorial.create_app,
 }
+
+
+def compared(operation: Operation) -> list[str]:
+    """The candidates for an operation: only of uploads there is something to check."""
+    return [name for name in CANDIDATES if operation.is_upload or name != "floor with checks"]
 
 
 def chosen() -> Application:

@@ -5,6 +5,7 @@ its end: no signature is computed, nothing is parsed, no failure is thought of. 
 written in Python with Flask on top of these stores can cost less.
 """
 
+import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from app.imaging import inspect
+from app.settings import Settings
 from benchmarks.overhead.null_aws import LARGE, SMALL, SMALL_BYTES
 
 PIECE_BYTES = 256 * 1024
@@ -25,8 +28,12 @@ _HEAD = (
 )
 
 
-def create_app(endpoint_url: str) -> Flask:
-    """The same routes as the service's, each with the calls that it cannot do without."""
+def create_app(endpoint_url: str, *, checks: bool = False) -> Flask:
+    """The same routes as the service's, each with the calls that it cannot do without.
+
+    With `checks` an upload also does what nothing can do without that accepts only whole images and survives a crash:
+    it inspects the file, hashes it, and writes its row before the object and after it.
+    """
     app = Flask(__name__)
     backend = _Backend(endpoint_url)
     call = backend.call
@@ -36,6 +43,7 @@ def create_app(endpoint_url: str) -> Flask:
     page = {count: _dynamodb("Query", f'"Limit":{count}') for count in (10, 100)}
     put_row = _dynamodb("PutItem", "{}" + " " * 1000)
     answer = b"{}" + b" " * 1000
+    limits = Settings().image_limits
 
     @app.get("/api/v1/images")
     def list_images() -> Response:
@@ -60,6 +68,10 @@ def create_app(endpoint_url: str) -> Flask:
         length = request.content_length or 0
         stream = request.environ["wsgi.input"]
         body = b"".join(iter(lambda: stream.read(65536), b"")) if length > SMALL_BYTES * 2 else stream.read(length)
+        if checks:
+            inspect(body, limits)
+            hashlib.sha256(body).hexdigest()
+            call(put_row)
         call(_s3("PUT", "images/images/bench/new.png", len(body)), body)
         call(put_row)
         return Response(answer, 201, mimetype="application/json")

@@ -26,6 +26,10 @@ class Operation:
     status: int = 200
     goal: float | None = None
 
+    @property
+    def is_upload(self) -> bool:
+        return self.path.endswith("/upload")
+
     def environ(self) -> dict[str, object]:
         """As a WSGI server hands it over (PEP 3333)."""
         named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self._sent_headers().items()}

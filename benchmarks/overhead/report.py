@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TypedDict
 
 import matplotlib as mpl
+from matplotlib.patches import Patch
 
-from benchmarks.overhead.candidates import CANDIDATES
+from benchmarks.overhead.candidates import CANDIDATES, compared
 from benchmarks.overhead.operations import OPERATIONS
 
 mpl.use("Agg")
@@ -32,7 +33,8 @@ def table(measured: Mapping[str, Measured]) -> str:
         lines += [f"{title}:", "", f"| us of CPU | {' | '.join(names)} | goal |", "| --- " * (len(names) + 2) + "|"]
         for operation in OPERATIONS:
             goal = "" if operation.goal is None else f"{operation.goal:.0f}"
-            cells = " | ".join(map(_cell, found[operation.name].values()))
+            figures = found[operation.name]
+            cells = " | ".join(_cell(figures[name]) if name in figures else "" for name in names)
             lines.append(f"| {operation.name} | {cells} | {goal} |")
         lines.append("")
     return "\n".join(lines)
@@ -51,16 +53,15 @@ def draw(measured: Measured, path: Path) -> None:
     height = 0.8 / len(names)
     for row, operation in enumerate(OPERATIONS):
         found = measured[operation.name]
-        for number, name in enumerate(names):
-            ratio = found[name]["floors"]
-            label = name if row == 0 else None
-            axes.barh(row + (number - 1) * height, ratio, height * 0.9, color=f"C{number}", label=label)
-            axes.text(ratio * 1.03, row + (number - 1) * height, f"{ratio:.1f}", va="center", fontsize=7)
+        for number, name in enumerate(it for it in names if it in compared(operation)):
+            ratio, place = found[name]["floors"], row + (number - 1) * height
+            axes.barh(place, ratio, height * 0.9, color=f"C{names.index(name)}")
+            axes.text(ratio * 1.03, place, f"{ratio:.1f}", va="center", fontsize=7)
         if operation.goal is not None:
             axes.plot([operation.goal] * 2, [row - 0.45, row + 0.45], color="black", linewidth=1)
     axes.set_yticks(range(len(OPERATIONS)), [operation.name for operation in OPERATIONS])
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel("CPU of a request, in multiples of the floor (black: the goal)")
-    axes.legend(loc="lower right")
+    axes.legend([Patch(color=f"C{number}") for number in range(len(names))], names, loc="lower right")
     figure.savefig(path, dpi=110)
