@@ -1,10 +1,11 @@
 """The figures as a Markdown table and as a plot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from benchmarks.overhead.candidates import CANDIDATES, compared
@@ -44,17 +45,27 @@ def _cell(figures: Figures) -> str:
     return f"{figures['us']:,.0f} ({figures['floors']:.1f}), {figures['per_second']:,.0f}/s"
 
 
-def draw(measured: Measured, path: Path) -> None:
+def draw(measured: Mapping[str, Measured], path: Path) -> None:
     """Bars of how many floors each operation costs, on a logarithmic axis, with the goals as ticks."""
     from matplotlib import pyplot  # noqa: PLC0415 - only once the backend is chosen
 
     names = [name for name in CANDIDATES if name != "floor"]
-    figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
+    figure, (panels,) = pyplot.subplots(
+        1, len(measured), figsize=(7 * len(measured), 6), layout="constrained", squeeze=False
+    )
+    for axes, (title, found) in zip(panels, measured.items(), strict=True):
+        _draw(axes, names, found)
+        axes.set_title(title)
+    panels[-1].legend([Patch(color=f"C{number}") for number in range(len(names))], names, loc="lower right")
+    figure.supxlabel("CPU of a request, in multiples of the floor (black: the goal)")
+    figure.savefig(path, dpi=110)
+
+
+def _draw(axes: Axes, names: Sequence[str], found: Measured) -> None:
     height = 0.8 / len(names)
     for row, operation in enumerate(OPERATIONS):
-        found = measured[operation.name]
         for number, name in enumerate(it for it in names if it in compared(operation)):
-            ratio, place = found[name]["floors"], row + (number - 1) * height
+            ratio, place = found[operation.name][name]["floors"], row + (number - 1) * height
             axes.barh(place, ratio, height * 0.9, color=f"C{names.index(name)}")
             axes.text(ratio * 1.03, place, f"{ratio:.1f}", va="center", fontsize=7)
         if operation.goal is not None:
@@ -62,6 +73,4 @@ def draw(measured: Measured, path: Path) -> None:
     axes.set_yticks(range(len(OPERATIONS)), [operation.name for operation in OPERATIONS])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlabel("CPU of a request, in multiples of the floor (black: the goal)")
-    axes.legend([Patch(color=f"C{number}") for number in range(len(names))], names, loc="lower right")
-    figure.savefig(path, dpi=110)
+    axes.margins(x=0.12)
