@@ -1,7 +1,6 @@
 """What the service talks about: images, filters and pages, and the pure rules on them."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,10 @@ from itertools import islice
 from typing import Literal, NamedTuple, TypedDict
 
 from app.text import folded, words
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
+# These, separators of lines and paragraphs, and marks, embeddings, overrides and isolates (Unicode Annex 9, section 2).
+_DECEPTIVE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Status(StrEnum):
@@ -292,7 +295,7 @@ def normalised_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 def normalised_title(title: str) -> str:
     """The form in which titles are compared and sorted: case-folded, control characters as spaces."""
-    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in folded(title))
+    return _CONTROL.sub(" ", folded(title))
 
 
 MAX_IMAGE_WORDS = 40
@@ -321,11 +324,5 @@ def cleaned_filename(filename: str) -> str | None:
     paragraph separators and bidirectional controls (the marks U+061C, U+200E and U+200F among them) go too: they
     make one name look like another.
     """
-    name = re.split(r"[/\\]", filename)[-1]
-    name = "".join(char for char in name if unicodedata.category(char) not in {"Cc", "Zl", "Zp"} and char not in _BIDI)
-    name = name.strip()
+    name = _DECEPTIVE.sub("", re.split(r"[/\\]", filename)[-1]).strip()
     return None if name in {"", ".", ".."} else name
-
-
-# Marks, embeddings, overrides and isolates (Unicode Standard Annex 9, section 2).
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
