@@ -1,13 +1,14 @@
 """`ImageClient`: the service's operations as methods."""
 
 import base64
+import errno
+import os
 import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from os import SEEK_END
 from pathlib import Path
 from typing import IO, Any, Final, Self
 from urllib.parse import quote
@@ -54,10 +55,10 @@ class ImageClient:
     """A server as one user sees it. May be shared between threads; close it, or use it in a `with`.
 
         with ImageClient("http://127.0.0.1:5000", user_id="alice") as client:
-            beach = client.upload(Path("beach.jpg"), title="Beach", tags=["sea"])
+            beach = client.upload("beach.jpg", title="Beach", tags=["sea"])
             dusk = client.edit(beach, title="Dusk")
             for image in client.images(ImageFilter(tags=("sea",))):
-                client.download(image, Path(f"{image.image_id}.jpg"))
+                client.download(image, f"{image.image_id}.jpg")
             client.delete(dusk.image_id)
 
     Files are read and written in pieces. What fails in a way that may pass (no connection, 429, 5xx) is tried again
@@ -123,7 +124,7 @@ class ImageClient:
 
     def upload(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         *,
         filename: str | None = None,
         title: str | None = None,
@@ -141,6 +142,7 @@ class ImageClient:
         answer is that image as it was made, even if it has been deleted since. Also raises
         UnreadableFile, ImageRefused, UploadExpired, and Conflict where the key was used for something else.
         """
+        path = Path(path)
         size = size_of(path)
         fields: dict[str, Any] = {
             "filename": filename or path.name,
@@ -211,7 +213,7 @@ class ImageClient:
         """What is known about an image. Raises NotFound, NotAllowed."""
         return Image.from_json(self._transport.ask("GET", f"{_path(image_id)}/metadata").json())
 
-    def download(self, image: Image, target: Path, *, progress: Progress = no_progress) -> None:
+    def download(self, image: Image, target: str | os.PathLike[str], *, progress: Progress = no_progress) -> None:
         """Write an image's bytes to a file that must not exist yet, verified by their SHA-256.
 
         They are gathered in a hidden file beside it. If the call is interrupted, the next one goes on from there.
@@ -219,6 +221,9 @@ class ImageClient:
         """
         if image.sha256 is None:
             raise NotFound(f"The image is {image.status}: it has no bytes.", status=404, code="image_not_found")
+        target = Path(target)
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         part = part_of(target, image.image_id)
         try:
             self._gather(image, part, progress)
@@ -230,7 +235,7 @@ class ImageClient:
     def _gather(self, image: Image, part: Path, progress: Progress) -> None:
         """Make the file whole, whatever there is of it."""
         with part.open("ab") as file:
-            if file.seek(0, SEEK_END) > image.file_size:
+            if file.seek(0, os.SEEK_END) > image.file_size:
                 file.truncate(0)
             resumed = file.tell() > 0
             self._fetch(image, file, progress)
@@ -246,7 +251,7 @@ class ImageClient:
         """The rest of the bytes, from where the file ends."""
 
         def attempt() -> Answer:
-            position = file.seek(0, SEEK_END)
+            position = file.seek(0, os.SEEK_END)
             progress(position)
             headers = {"Range": f"bytes={position}-", "If-Range": f'"{image.sha256}"'} if position else {}
             with self._transport.stream(_path(image.image_id), headers) as response:
@@ -263,7 +268,7 @@ class ImageClient:
                     progress(position)
             return Answer(200, {}, b"")
 
-        if file.seek(0, SEEK_END) < image.file_size:
+        if file.seek(0, os.SEEK_END) < image.file_size:
             self._transport.ask_in_pieces(attempt)
 
     def edit(

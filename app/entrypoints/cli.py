@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from app import logs
 from app.entrypoints.cli_audit import audit
 from app.entrypoints.cli_deploy import deploy, teardown
+from app.entrypoints.cli_images import images_command
 from app.entrypoints.cli_rebuild import rebuild
 from app.entrypoints.environment import env_example, settings_from_environment
 from app.entrypoints.local import StartError, provision_stores, run_local
@@ -138,19 +139,7 @@ def postman() -> None:
 
 main.add_command(deploy)
 main.add_command(teardown)
-
-
-@main.command("images", add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def images_command(arguments: tuple[str, ...]) -> None:
-    """Upload, find, download, edit and delete images on any server."""
-    try:
-        from app.entrypoints.images import images  # noqa: PLC0415 - servers are installed without what it needs
-    except ModuleNotFoundError as error:
-        if error.name != "rich" and not str(error.name).startswith("rich."):
-            raise
-        raise click.ClickException("`images` needs the package rich: pip install -r requirements-local.txt") from error
-    images.main(arguments, prog_name="python -m app images")
+main.add_command(images_command)
 
 
 @main.command("env-example")

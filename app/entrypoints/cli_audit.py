@@ -70,7 +70,8 @@ def _write_figures(path: Path, kinds: Mapping[tuple[DefectKind, bool], int]) -> 
 
 def _with_progress(of: Pass, steps: Iterable[Step]) -> Iterable[Step]:
     """The steps, while a bar moves on. Nobody knows how many are to come, so it has no end until it is there."""
-    with click.progressbar(length=1, label=of.capitalize(), show_pos=True, file=sys.stderr) as bar:
+    hidden = not sys.stderr.isatty()  # else its label would stand among the lines of a log
+    with click.progressbar(length=1, label=of.capitalize(), show_pos=True, file=sys.stderr, hidden=hidden) as bar:
         for step in steps:
             bar.length = bar.pos + step.checked + 1
             bar.update(step.checked)

@@ -1,5 +1,6 @@
 """`python -m app rebuild-postings`: progress on the screen, and a file to go on from."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def rebuild(settings: Settings, user_id: str | None) -> None:
         click.echo("Continuing where the last run stopped.")
     rows = 0
     expected = None if user_id is not None or after is not None else metadata.count()
-    with click.progressbar(length=expected or 1, label="Images", show_pos=True) as bar:
+    with click.progressbar(length=expected or 1, label="Images", show_pos=True, hidden=not sys.stdout.isatty()) as bar:
         for step in rebuild_postings(metadata, user_id=user_id, after=after):
             rows += step.rows
             bar.length = max(bar.length or 0, rows)

@@ -49,6 +49,14 @@ def test_an_image_goes_in_and_comes_out_with_what_was_said_about_it(
         client.get(image.image_id)
 
 
+def test_files_may_be_named_as_text_and_none_is_replaced(client: ImageClient, beach: Path, tmp_path: Path) -> None:
+    image = client.upload(str(beach))
+    client.download(image, str(tmp_path / "copy.jpg"))
+    with pytest.raises(FileExistsError, match=r"copy\.jpg"):
+        client.download(image, str(tmp_path / "copy.jpg"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([beach.name, "copy.jpg"])
+
+
 def test_an_edit_needs_the_version_that_was_read(client: ImageClient, beach: Path) -> None:
     image = client.upload(beach, title="Beach", location="Rhodes")
     edited = client.edit(image, title=None, tags=["Dusk"])

@@ -78,6 +78,23 @@ def test_a_library_gets_to_another_user_as_it_is(command: Command, other: Comman
     assert command("export", tmp_path / "export").stderr == "3 already there.\n"
 
 
+def test_an_export_never_replaces_somebody_elses(
+    command: Command, other: Command, photos: Path, tmp_path: Path
+) -> None:
+    command("upload", photos / "00.jpg", photos / "01.jpg")
+    assert command("export", tmp_path / "export").exit_code == 0
+    with_none = other("export", tmp_path / "export")
+    other("upload", photos / "02.jpg")
+    with_one = other("export", tmp_path / "export")
+    for refused in (with_none, with_one):
+        assert refused.exit_code == 2
+        assert f"holds an export of {command.user}'s images" in refused.stderr
+    assert_whole(tmp_path / "export", 2)
+    assert other("import", tmp_path / "export").stderr == "2 imported.\n"
+    (tmp_path / "export" / "images.ndjson").write_text("no JSON")
+    assert "images.ndjson is not of an export" in command("export", tmp_path / "export").stderr
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_upload_that_was_interrupted_goes_on(command: Command, photos: Path, how: signal.Signals) -> None:
     code, errors = command.interrupted(5, how, "upload", photos)

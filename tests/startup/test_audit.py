@@ -116,6 +116,7 @@ def test_what_it_says_is_for_people_unless_told_otherwise(server: RunningService
         text=True,
         check=False,
     )
+    assert all(orjson.loads(logged) for logged in done.stderr.splitlines())  # no bars where nobody watches
     line, summary = done.stdout.splitlines()
     assert line.startswith(f"orphan {user} ")
     assert line.endswith("--repair would delete it")

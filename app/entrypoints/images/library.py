@@ -6,10 +6,11 @@ DIRECTORY/images/ID.jpg    the bytes
 """
 
 import hashlib
+import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -47,6 +48,9 @@ def export_library(*, connection: Connection, directory: Path, jobs: int) -> Non
     interruption, or to update a complete export.
     """
     client, stop = connection.client, connection.stop
+    images = client.images(ImageFilter(order="asc"))
+    first = list(itertools.islice(images, 1))
+    _require_same_user(directory, first)
     (directory / "images").mkdir(parents=True, exist_ok=True)
     (directory / _MANIFEST).unlink(missing_ok=True)
     records = directory / f"{_RECORDS}.part"
@@ -75,10 +79,26 @@ def export_library(*, connection: Connection, directory: Path, jobs: int) -> Non
 
     with tallied(connection) as tally:
         with records.open("wb") as written, Bars("Export", stop) as bars:
-            carry_out(client.images(ImageFilter(order="asc")), fetch, report, jobs=jobs, stop=stop)
+            carry_out(itertools.chain(first, images), fetch, report, jobs=jobs, stop=stop)
         if stop.signal is None:
             records.replace(directory / _RECORDS)
             _write_manifest(directory / _MANIFEST, digest.hexdigest(), tally.failures)
+
+
+def _require_same_user(directory: Path, first: Sequence[Image]) -> None:
+    """Raises click.UsageError where the directory has somebody else's export: its list would be replaced."""
+    try:
+        with (directory / _RECORDS).open("rb") as file:
+            line = file.readline()
+        owner = json.loads(line)["user_id"] if line else None
+    except FileNotFoundError:
+        return
+    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise click.UsageError(f"{directory / _RECORDS} is not of an export: {error!r}") from error
+    if owner is not None and [image.user_id for image in first] != [owner]:
+        raise click.UsageError(
+            f"{directory} holds an export of {owner}'s images, whose list this would replace. Choose another directory."
+        )
 
 
 def _write_manifest(path: Path, digest: str, failures: int) -> None:

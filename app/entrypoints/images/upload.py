@@ -107,7 +107,8 @@ def upload(
     client, stop = connection.client, connection.stop
     if title is not None and title_from is not None:
         raise click.UsageError("--title and --title-from cannot be combined.")
-    files = list(dict.fromkeys(_files(paths)))
+    passed_over: list[Path] = []
+    files = list(dict.fromkeys(_files(paths, passed_over)))
 
     def report(path: Path, result: Sent | Exception) -> None:
         bars.count()
@@ -125,27 +126,38 @@ def upload(
         details = Details(title=title, description=description, location=location, tags=tags)
         uploads = Uploads(client, details, title_from_filename=title_from is not None, again=again, bars=bars)
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
+        if passed_over:
+            suffixes = ", ".join(sorted({path.suffix.lower() or "without suffix" for path in passed_over}))
+            say(f"Passed over, as not called like JPEG, PNG, GIF or WebP: {len(passed_over)} ({suffixes}).")
         if tally.count(ALREADY_THERE) and (title_from or details != Details()):
             say("Images that were already there are unchanged; use `images edit` and `images tag` to change them.")
 
 
-def _files(paths: Iterable[str]) -> Iterator[Path]:
-    """The files that are meant. One that does not exist is among them, to fail by its name."""
+def _files(paths: Iterable[str], passed_over: list[Path]) -> Iterator[Path]:
+    """The files that are meant. One that does not exist is among them, to fail by its name.
+
+    Adds to `passed_over` what lies in a folder and is not called like an image.
+    """
     for path in paths:
         named = Path(path)
         # Shells expand patterns, unless they are quoted, or it is Windows.
         matches = [] if named.exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
         for found in map(Path, matches or [path]):
             if found.is_dir():
-                yield from _images_in(found)
+                yield from _images_in(found, passed_over)
             else:
                 yield found
 
 
-def _images_in(directory: Path) -> Iterator[Path]:
+def _images_in(directory: Path, passed_over: list[Path]) -> Iterator[Path]:
     """The files that are called like images, but hidden ones, in order."""
     for parent, directories, names in os.walk(directory):
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(parent, name)
+            path = Path(parent, name)
+            if name.startswith("."):
+                continue
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                yield path
+            else:
+                passed_over.append(path)
