@@ -64,9 +64,11 @@ _DOWNLOAD_HEADERS = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposit
             errors.IncompleteBody,
             errors.ChecksumMismatch,
             errors.LengthRequired,
+            errors.ImageNotFound,
             errors.ImageTooLarge,
             errors.UnsupportedImageType,
             errors.InvalidImage,
+            errors.Overloaded,
         ),
     )
 )

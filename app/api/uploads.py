@@ -60,7 +60,7 @@ def issue() -> Response:
     Operation(
         summary="Check the uploaded file now",
         answers={200: Answer(description="Accepted", model=ImageResource, headers=("ETag",))},
-        failures=(*_ONE_UPLOAD, errors.UploadRejected, errors.UploadExpired),
+        failures=(*_ONE_UPLOAD, errors.UploadRejected, errors.UploadExpired, errors.Overloaded),
     )
 )
 def complete(image_id: str) -> Response:

@@ -1,10 +1,18 @@
 """What has arrived of an upload straight to the bucket: checked, and brought to where it stays."""
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
-from app.errors import ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType
+from app.errors import (
+    BackendUnavailable,
+    ChecksumMismatch,
+    ImageTooLarge,
+    IncompleteBody,
+    InvalidImage,
+    UnsupportedImageType,
+)
 from app.keys import final_key
-from app.models import Image, Status
+from app.models import Image, Rejection, Status
 from app.services.inspection import Inspector, Variants
 from app.services.storage import ImageStorageService
 from app.spool import Spool
@@ -12,6 +20,13 @@ from app.stripping import MOST_ADDED_BYTES
 
 if TYPE_CHECKING:
     from app.imaging import ImageFacts
+
+
+class Accepted(NamedTuple):
+    """An image that is whole, as its row is to be, and the variants that were made while it was checked."""
+
+    image: Image
+    variants: Variants
 
 
 class Arrivals:
@@ -22,27 +37,37 @@ class Arrivals:
         self._inspector = inspector
         self._max_bytes = max_bytes
 
-    def finalize(self, image: Image) -> tuple[Image, Variants] | None:
-        """Check the object that is there now, and see that it lies at the image's final key.
+    def check(self, image: Image) -> Accepted | Rejection | None:
+        """Check the object that is there now, and if it is accepted, see that it lies at the image's final key.
 
-        Returns the image with that object, and its first variants; None where nothing arrived in
-        time. This follows from row and objects alone, so that simultaneous confirmations agree on it.
-        Raises what an upload through the API would, ObjectExists where another confirmation got
-        ahead, or BackendUnavailable.
+        None where nothing arrived in time. The result follows from row and objects alone, so that simultaneous
+        confirmations agree on it. Raises BackendUnavailable or Overloaded.
         """
-        # What a confirmation before this one has written to the final key counts, not what it was made from.
-        return self._from_final_key(image) or self._from_arrival(image)
+        try:
+            # What a confirmation before this one has written to the final key counts, not what it was made from.
+            return self._from_final_key(image) or self._from_arrival(image)
+        except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
+            return Rejection(error.code, str(error))
 
-    def _from_final_key(self, image: Image) -> tuple[Image, Variants] | None:
-        """As `finalize`, if a confirmation died after it had written the final object."""
+    def _fetch(self, key: str, spool: Spool) -> datetime | None:
+        """As `ImageStorageService.fetch`, also where the object goes while it is read: LocalStack breaks off then."""
+        try:
+            return self._storage.fetch(key, spool)
+        except BackendUnavailable:
+            if self._storage.find(key) is not None:
+                raise
+            return None
+
+    def _from_final_key(self, image: Image) -> Accepted | None:
+        """As `check`, if a confirmation died after it had written the final object."""
         if image.object_key == final_key(image):
             return None
         with Spool(max_bytes=self._max_bytes + MOST_ADDED_BYTES) as spool:
-            if self._storage.fetch(final_key(image), spool) is None:
+            if self._fetch(final_key(image), spool) is None:
                 return None
             facts, made = self._inspector.inspect_and_render(spool.buffer())
             captured_at = facts.captured_at or self._captured_at(image, spool.sha256)
-            return _finished(image, facts, spool, captured_at=captured_at), made
+            return Accepted(_finished(image, facts, spool, captured_at=captured_at), made)
 
     def _captured_at(self, image: Image, written: bytes) -> str | None:
         """When the picture was taken, which may have been taken out of what was written, but not out of what came.
@@ -51,7 +76,7 @@ class Arrivals:
         """
         with Spool(max_bytes=self._max_bytes) as spool:
             try:
-                if self._storage.fetch(image.object_key, spool) is None:
+                if self._fetch(image.object_key, spool) is None:
                     return None
                 facts = self._inspector.inspect(spool.buffer())
                 with self._inspector.stripped(spool, facts) as kept:
@@ -59,11 +84,11 @@ class Arrivals:
             except (ImageTooLarge, InvalidImage, UnsupportedImageType):
                 return None
 
-    def _from_arrival(self, image: Image) -> tuple[Image, Variants] | None:
-        """As `finalize`, made of what the client has sent; None where that did not come in time."""
+    def _from_arrival(self, image: Image) -> Accepted | None:
+        """As `check`, made of what the client has sent; None where that did not come in time."""
         assert image.expires_at is not None
         with Spool(max_bytes=self._max_bytes) as spool:
-            stored_at = self._storage.fetch(image.object_key, spool)
+            stored_at = self._fetch(image.object_key, spool)
             # What counts is when it arrived, not when somebody came to look.
             if stored_at is None or stored_at > image.expires_at:
                 return None
@@ -73,11 +98,12 @@ class Arrivals:
                 raise ChecksumMismatch("The file does not match the SHA-256 that was announced.")
             facts, made = self._inspector.inspect_and_render(spool.buffer())
             if image.object_key == final_key(image):  # and stays as it is, also if STRIP_METADATA was set since
-                return _finished(image, facts, spool, captured_at=facts.captured_at), made
+                return Accepted(_finished(image, facts, spool, captured_at=facts.captured_at), made)
             with self._inspector.stripped(spool, facts) as kept:
                 uploaded = _finished(image, facts, kept, captured_at=facts.captured_at)
-                self._storage.put_if_absent(uploaded, kept)
-                return uploaded, made
+                if self._storage.put_if_absent(uploaded, kept):
+                    return Accepted(uploaded, made)
+        return self._from_final_key(image)  # another confirmation was first
 
 
 def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: str | None) -> Image:

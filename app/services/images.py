@@ -8,6 +8,7 @@ reasons are in docs/adr/0002-order-of-writes.md.
 import dataclasses
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,9 @@ class ImageService:
         """Check the bytes, store them, and return the image; with an idempotency key, once in a day.
 
         Raises UnsupportedImageType, InvalidImage or Overloaded, and then nothing was stored; IdempotencyConflict
-        or RequestInProgress; QuotaExceeded; or BackendUnavailable, and then nothing is visible, unless it was the
-        answer to the very last write that got lost, each time it was tried.
+        or RequestInProgress; QuotaExceeded; ImageNotFound where it was deleted before it was stored; or
+        BackendUnavailable, and then nothing is visible, unless it was the answer to the very last write that
+        got lost, each time it was tried.
         """
         facts, made = self._inspector.inspect_and_render(spool.buffer())
         request = orjson.dumps(["upload", new, spool.sha256.hex()])
@@ -102,8 +104,10 @@ class ImageService:
             self._storage.put_record(uploaded)
         try:
             self._metadata.replace(pending, uploaded)
-        except RowChanged as error:  # someone deleted it before it was finished
-            raise BackendUnavailable("dynamodb") from error
+        except RowChanged as error:
+            if self.take_back(pending):
+                raise ImageNotFound("The image was deleted before it was stored.") from error
+            return self._metadata.get(image_id)  # another attempt has finished it, and it was edited since
         audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": spool.size})
         return uploaded
 
@@ -182,9 +186,9 @@ class ImageService:
             except RowChanged:
                 back_off(attempt)
                 continue
+            audit_trail.info("image edited", extra=whose(edited) | {"version": edited.version})
             if self._settings.keeps_records:
                 self._storage.put_record(edited)
-            audit_trail.info("image edited", extra=whose(edited) | {"version": edited.version})
             return edited
         raise BackendUnavailable("dynamodb")
 
@@ -209,6 +213,18 @@ class ImageService:
         if image.image_id not in self._storage.delete([marked]):
             raise BackendUnavailable("s3")
         return self._metadata.remove(marked)
+
+    def take_back(self, image: Image) -> bool:
+        """Remove what was stored for an image that others have deleted or rejected meanwhile. False if they have not.
+
+        Raises BackendUnavailable.
+        """
+        with suppress(ImageNotFound):
+            if self._metadata.get(image.image_id).status not in {Status.DELETING, Status.REJECTED}:
+                return False
+        if image.image_id not in self._storage.delete([image]):
+            raise BackendUnavailable("s3")
+        return True
 
     def delete_many(self, user_id: str, image_ids: Sequence[str]) -> dict[str, DeleteOutcome]:
         """Delete several images, each as `delete` does; one that fails does not stop the others."""

@@ -1,6 +1,7 @@
 """What is known about images, in DynamoDB."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
@@ -144,7 +145,9 @@ class ImageMetadataService:
                 found = row_that_failed_the_condition(error)
                 if not found or from_item(found) != new:
                     raise RowChanged from error
-        self.postings.remove(lost[in_reach:])
+        if out_of_reach := lost[in_reach:]:
+            with suppress(RowChanged):  # whoever changed it may need them again; one that stays does no harm
+                self.remove_strays(new.image_id, new, out_of_reach)
 
     def _update(self, old: Image, new: Image) -> dict[str, Any]:
         before, after = to_item(old), to_item(new)

@@ -1,12 +1,11 @@
 """The table of postings: which images of a user have a tag, a word or a digest."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from app.errors import BackendUnavailable
 from app.models import MAX_TAG_LENGTH
-from app.services.aws import AWSClientFactory, back_off, translated
+from app.services.aws import AWSClientFactory, translated
 from app.services.dynamodb import batch_get, item_pages
 from app.services.tables import (
     HIGHEST_CHARACTER,
@@ -20,8 +19,6 @@ from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_BATCH_WRITES = 25  # DynamoDB API Reference, "BatchWriteItem"
-_MAX_ATTEMPTS = 8  # at what a BatchWriteItem left unprocessed
 _TAGS_PAGE = 25  # what fits into the 4 KB that cost no more than a single one
 
 
@@ -39,25 +36,6 @@ class PostingsTable:
     def deletes(self, postings: Collection[Posting]) -> list[Any]:
         """The actions of a transaction that take them away."""
         return [{"Delete": {"TableName": self._table, "Key": posting_key(it)}} for it in sorted(postings)]
-
-    def remove(self, postings: Sequence[Posting]) -> None:
-        """Take away postings of a row that has none of them any more; one that stays does no harm."""
-        for start in range(0, len(postings), _BATCH_WRITES):
-            waiting: Any = {
-                self._table: [
-                    {"DeleteRequest": {"Key": posting_key(it)}} for it in postings[start : start + _BATCH_WRITES]
-                ]
-            }
-            try:
-                for attempt in range(_MAX_ATTEMPTS):
-                    with translated("dynamodb"):
-                        waiting = self._factory.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
-                    if not waiting:
-                        break
-                    back_off(attempt)
-            except BackendUnavailable as error:
-                log.warning("postings left for the audit", extra={"cause": str(error.__cause__)})
-                return
 
     def tags(self, user_id: str, *, prefix: str, limit: int) -> list[str]:
         """The user's tags that start with a prefix, in order, at most `limit`.

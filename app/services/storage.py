@@ -33,10 +33,6 @@ _GONE = frozenset({"NoSuchKey", "404"})
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 
-class ObjectExists(Exception):
-    """There is an object of this key already, and it was left as it is."""
-
-
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object of the bucket: its key, its size in bytes, and to the second when it was stored."""
@@ -83,10 +79,9 @@ class ImageStorageService:
         """Store an image's bytes; S3 checks them against the SHA-256 that was computed on arrival."""
         self._put_image(image, spool)
 
-    def put_if_absent(self, image: Image, spool: Spool) -> None:
-        """As `put`, but raises ObjectExists instead of replacing an object."""
-        if not self._put_image(image, spool, IfNoneMatch="*"):
-            raise ObjectExists
+    def put_if_absent(self, image: Image, spool: Spool) -> bool:
+        """As `put`, but leaves an object that is there already; False where there is one."""
+        return self._put_image(image, spool, IfNoneMatch="*")
 
     def _put_image(self, image: Image, spool: Spool, **condition: Any) -> bool:
         return self._put(
@@ -187,10 +182,9 @@ class ImageStorageService:
         answer = self._get(variant_prefix(image_id) + name)
         return None if answer is None else _content(answer)
 
-    def put_variant(self, image_id: str, name: str, data: bytes, media_type: str) -> None:
-        """Store a variant. Raises ObjectExists where it was made meanwhile; that one stays."""
-        if not self._put(Key=variant_prefix(image_id) + name, Body=data, ContentType=media_type, IfNoneMatch="*"):
-            raise ObjectExists
+    def put_variant(self, image_id: str, name: str, data: bytes, media_type: str) -> bool:
+        """Store a variant. False where it was made meanwhile; that one stays."""
+        return self._put(Key=variant_prefix(image_id) + name, Body=data, ContentType=media_type, IfNoneMatch="*")
 
     def delete_object(self, key: str) -> None:
         """Delete what lies at this one key, if anything does."""

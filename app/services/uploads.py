@@ -21,12 +21,8 @@ import orjson
 
 from app.errors import (
     BackendUnavailable,
-    ChecksumMismatch,
     ImageNotFound,
     ImageTooLarge,
-    IncompleteBody,
-    InvalidImage,
-    UnsupportedImageType,
     UploadExpired,
     UploadNotPending,
     UploadRejected,
@@ -34,14 +30,14 @@ from app.errors import (
 from app.keys import final_key, parsed_object_key, staging_key
 from app.logs import audit_trail
 from app.models import Announcement, Image, Rejection, Status, StripMetadata, UploadMethod
-from app.services.arrivals import Arrivals
+from app.services.arrivals import Accepted, Arrivals
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService, first_version, whose
-from app.services.inspection import Inspector, Variants
+from app.services.inspection import Inspector
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.presign import PresignedUpload
-from app.services.storage import ImageStorageService, ObjectExists
+from app.services.storage import ImageStorageService
 from app.services.variants import VariantService
 from app.settings import Settings
 from app.times import Clock
@@ -138,7 +134,7 @@ class DirectUploadService:
         Raises ImageNotFound, NotOwner, UploadNotPending (nothing has arrived yet), UploadExpired, or
         UploadRejected with the reason; or Overloaded.
         """
-        image = self._settle(self._images.owned(user_id, image_id))
+        image = self._confirmed(self._images.owned(user_id, image_id))
         match image.status:
             case Status.UPLOADED:
                 return image
@@ -239,89 +235,78 @@ class DirectUploadService:
     def advance(self, image: Image) -> Outcome:
         """Take an upload one step on: to its end if the object is there, away if its time is over.
 
-        Raises BackendUnavailable.
+        Raises BackendUnavailable or Overloaded.
         """
         try:
-            settled = self._settle(image)
-            if settled.has_expired(self._clock()) or (settled.expires_at and settled.status is Status.DELETING):
-                self._images.discard(settled)
+            now = self._confirmed(image)
+            if now.has_expired(self._clock()) or (now.expires_at and now.status is Status.DELETING):
+                self._images.discard(now)
                 return Outcome.EXPIRED
         except (ImageNotFound, RowChanged):
             return Outcome.NOTHING_TO_DO  # somebody else got ahead
-        match settled.status:
+        match now.status:
             case Status.UPLOADED:
                 return Outcome.UPLOADED
             case Status.REJECTED:
                 return Outcome.REJECTED
         return Outcome.NOTHING_TO_DO
 
-    def _settle(self, image: Image) -> Image:
-        """Check what has arrived; the image's row as it is then, unchanged where nothing has.
+    def _confirmed(self, image: Image) -> Image:
+        """Check what has arrived and write the result down; the image's row as it is then, unchanged where nothing has.
 
-        Raises ImageNotFound where it was removed meanwhile.
+        Raises ImageNotFound where it was removed meanwhile, BackendUnavailable or Overloaded.
         """
         if self._tracing and image.traceparent:
             self._tracing.link(image.traceparent)
         for _ in range(_MAX_ATTEMPTS):
             if not image.awaits_object:
                 return image
-            try:
-                if (checked := self._check_and_record(image)) is not None:
-                    return checked
-                found = self._metadata.get(image.image_id)
-                if found == image:
-                    return image  # nothing is there; else another confirmation has removed it, or moved it
-            except ObjectExists:  # another confirmation wrote it: look at that
-                found = self._metadata.get(image.image_id)
-            except RowChanged:
-                found = self._after_losing(image)
-            except BackendUnavailable:  # LocalStack breaks off the reading of an object that is removed meanwhile
-                found = self._metadata.get(image.image_id)
-                if found == image:
-                    raise
-            image = found
+            match self._arrivals.check(image):
+                case Accepted() as accepted:
+                    written = self._accept(image, accepted)
+                case Rejection() as rejection:
+                    written = self._reject(image, rejection)
+                case None:
+                    written = None
+            if written is not None:
+                return written
+            found = self._metadata.get(image.image_id)
+            if found == image:
+                return image  # nothing has arrived
+            image = found  # others got ahead: look at what they made of it
         raise BackendUnavailable("dynamodb")
 
-    def _after_losing(self, image: Image) -> Image:
-        """The row that got ahead of a confirmation. What the latter wrote for an image that is gone is removed."""
-        try:
-            found = self._metadata.get(image.image_id)
-        except ImageNotFound:
-            self._storage.delete([image])
-            raise
-        if found.status in {Status.DELETING, Status.REJECTED}:
-            self._storage.delete([image])
-        return found
-
-    def _check_and_record(self, image: Image) -> Image | None:
-        """Check the object of a pending image and write down the result. None where nothing arrived in time.
-
-        The result follows from row and object alone, so that confirmations at once agree on it.
-        Raises ObjectExists or RowChanged where another got ahead.
-        """
-        try:
-            finished = self._arrivals.finalize(image)
-        except (ChecksumMismatch, ImageTooLarge, IncompleteBody, InvalidImage, UnsupportedImageType) as error:
-            return self._reject(image, Rejection(error.code, str(error)))
-        return self._accept(image, *finished) if finished else None
-
-    def _accept(self, pending: Image, uploaded: Image, made: Variants) -> Image:
+    def _accept(self, pending: Image, accepted: Accepted) -> Image | None:
+        """The finished image; None where others got ahead. What fails once its row is written is left for its event."""
+        uploaded = accepted.image
         if self._settings.keeps_records:
             self._storage.put_record(uploaded)
-        self._metadata.replace(pending, uploaded)
+        if not self._replaced(pending, uploaded):
+            return None
+        audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": uploaded.file_size})
         if pending.object_key != uploaded.object_key:
             self._storage.delete_object(pending.object_key)
-        audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": uploaded.file_size})
-        self._variants.keep(uploaded, made)
+        self._variants.keep(uploaded, accepted.variants)
         return uploaded
 
-    def _reject(self, pending: Image, rejection: Rejection) -> Image:
+    def _reject(self, pending: Image, rejection: Rejection) -> Image | None:
+        """As `_accept`, of what is not accepted."""
         rejected = pending._replace(status=Status.REJECTED, rejection=rejection, expires_at=None, traceparent=None)
-        self._metadata.replace(pending, rejected)
+        if not self._replaced(pending, rejected):
+            return None
+        audit_trail.info("upload rejected", extra=whose(pending) | {"code": rejection.code})
         if pending.image_id not in self._storage.delete([pending]):
             raise BackendUnavailable("s3")
-        audit_trail.info("upload rejected", extra=whose(pending) | {"code": rejection.code})
         return rejected
+
+    def _replaced(self, pending: Image, result: Image) -> bool:
+        """Whether the row was written. If not, what was stored for it is taken back, unless it belongs to an image."""
+        try:
+            self._metadata.replace(pending, result)
+        except RowChanged:
+            self._images.take_back(pending)
+            return False
+        return True
 
 
 def _signed_at(moment: datetime) -> datetime:

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 
 from app.admission import MemoryBudget
 from app.errors import BackendUnavailable, ImageNotFound
@@ -11,7 +10,7 @@ from app.keys import is_image_id
 from app.models import Image, Status
 from app.services.batches import Batches
 from app.services.metadata import ImageMetadataService
-from app.services.storage import ImageStorageService, ObjectExists
+from app.services.storage import ImageStorageService
 from app.spool import Spool
 from app.variant_specs import Rendition
 
@@ -55,8 +54,7 @@ class VariantService:
             return
         try:
             for rendition, data in made.items():
-                with suppress(ObjectExists):
-                    self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
+                self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
             self._require(image)
         except ImageNotFound:
             return
@@ -84,11 +82,9 @@ class VariantService:
 
     def _kept(self, image: Image, rendition: Rendition, data: bytes) -> bytes:
         """Of two processes that make the same variant, both show the one that was stored first."""
-        try:
-            self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
-        except ObjectExists:
-            return self._storage.variant(image.image_id, rendition.name) or data
-        return data
+        if self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type):
+            return data
+        return self._storage.variant(image.image_id, rendition.name) or data
 
     def _require(self, image: Image) -> None:
         """Raises ImageNotFound where the image is being deleted, and takes its variants away.

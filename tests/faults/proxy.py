@@ -48,7 +48,7 @@ class Afterwards:
 Plan = Callable[[Call], Fault | Answer | Afterwards | None]
 """What to do with a call: a fault, an answer to give instead, or None to pass it on."""
 
-_MUTATING = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem", "PUT", "POST", "DELETE")
+_MUTATING = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "PUT", "POST", "DELETE")
 
 
 class FaultProxy:

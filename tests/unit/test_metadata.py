@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -7,11 +9,13 @@ from app.models import MAX_IMAGE_WORDS, Image, ImageFilter, Status
 from app.services import Services
 from app.services.aws import AWSClientFactory
 from app.services.dynamodb import MAX_ACTIONS
-from app.services.metadata import RowChanged
+from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.rebuild import rebuild_postings
 from app.services.tables import posting_key, postings_of, row_key
+from app.services.usage import UsageCounters
 from app.settings import Settings
 from app.times import rfc3339
+from tests.conftest import TestClock
 from tests.unit.test_tables import IMAGE
 
 
@@ -198,3 +202,47 @@ def test_a_row_that_changed_meanwhile_keeps_the_postings_of_its_change(
     with pytest.raises(RowChanged):
         services.metadata.restore_postings(IMAGE)
     assert posting_rows(factory, own_settings) == set()
+
+
+class Interrupted:
+    """The factory of somebody who is held up right after a transaction, while another does something."""
+
+    def __init__(self, factory: AWSClientFactory, meanwhile: Callable[[], object]) -> None:
+        self._factory, self._meanwhile = factory, meanwhile
+
+    def dynamodb(self) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._factory.dynamodb(), name)
+
+    def transact_write_items(self, **parameters: Any) -> Any:
+        answer = self._factory.dynamodb().transact_write_items(**parameters)
+        meanwhile, self._meanwhile = self._meanwhile, lambda: None
+        meanwhile()
+        return answer
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_an_edit_that_loses_more_than_a_transaction_holds_takes_nothing_from_the_next(
+    services: Services, factory: AWSClientFactory, own_settings: Settings, clock: TestClock, again: bool
+) -> None:
+    words = [" ".join(f"{kind}{number}" for number in range(MAX_IMAGE_WORDS)) for kind in ("one", "two")]
+    tags = [tuple(f"{kind}{number}" for number in range(30)) for kind in ("a", "b")]
+    first = IMAGE._replace(title=None, tags=tags[0], description=words[0])
+    second = first._replace(version=2, tags=tags[1], description=words[1])
+    third = first._replace(version=3)
+    services.metadata.add(first._replace(status=Status.PENDING_UPLOAD))
+    services.metadata.replace(first._replace(status=Status.PENDING_UPLOAD), first)
+
+    def edit_back() -> None:
+        if again:
+            services.metadata.replace(second, third)
+
+    held_up: Any = Interrupted(factory, edit_back)
+    usage = UsageCounters(held_up, own_settings, clock=clock)
+    ImageMetadataService(held_up, own_settings, usage).replace(first, second)
+    wanted = third if again else second
+    assert services.metadata.get(first.image_id) == wanted
+    assert keys(wanted) <= posting_rows(factory, own_settings)
+    assert again or keys(wanted) == posting_rows(factory, own_settings)

@@ -13,8 +13,10 @@ from app.keys import final_key, record_key
 from app.models import Announcement, ContentType, Image, ImageFilter, NewImage, Status, UploadMethod
 from app.services import Services, build_services
 from app.services.aws import AWSClientFactory
+from app.services.cursor import CursorSigner
 from app.services.events import ObjectCreated
 from app.services.idempotency import IdempotencyKeys
+from app.services.images import ImageService
 from app.services.metadata import RowChanged
 from app.services.tables import row_key
 from app.services.uploads import DirectUploadService, Outcome
@@ -435,3 +437,85 @@ def test_an_upload_is_not_finished_under_the_hands_of_who_deletes_it(
         upload()
     stage.services.images.delete("alice", image.image_id)
     assert upload().image_id == image.image_id
+
+
+class OnceUnavailable:
+    """The storage, one of whose methods fails the first time that it is called."""
+
+    def __init__(self, storage: Any, method: str) -> None:
+        self._storage, self._method = storage, method
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method:
+            return getattr(self._storage, name)
+        self._method = ""
+
+        def fail(*_: object) -> None:
+            raise BackendUnavailable("s3")
+
+        return fail
+
+
+@pytest.mark.parametrize(("data", "method"), [(DATA, "delete_object"), (b"x" * len(DATA), "delete")])
+def test_what_cannot_be_removed_once_the_row_is_written_is_removed_when_the_event_comes_again(
+    stage: Stage, own_settings: Settings, data: bytes, method: str
+) -> None:
+    image = stage.issue(UploadMethod.POST)
+    stage.arrive(image, data)
+    message = {"bucket": {"name": own_settings.s3_bucket}, "object": {"key": image.object_key}}
+    body = json.dumps({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Post", "s3": message}]})
+    failing = uploads_on(OnceUnavailable(stage.services.storage, method), stage.services, own_settings)
+    with pytest.raises(BackendUnavailable):
+        failing.handle(body)
+    assert image.object_key in stage.objects()
+    assert stage.get(image).status is (Status.UPLOADED if data == DATA else Status.REJECTED)
+    failing.handle(body)
+    assert stage.objects() == (finished_keys(image) if data == DATA else set())
+
+
+class DeletedMeanwhile:
+    """The storage, where the image is deleted while it is being stored: before or after a call of this name."""
+
+    def __init__(self, services: Services, method: str, *, before: bool) -> None:
+        self._services, self._method, self._before = services, method, before
+
+    def __getattr__(self, name: str) -> Any:
+        stored = getattr(self._services.storage, name)
+        if name != self._method:
+            return stored
+
+        def meddled(image: Image, *others: Any) -> None:
+            if self._before:
+                self._services.images.delete("alice", image.image_id)
+            stored(image, *others)
+            if not self._before:
+                self._services.images.delete("alice", image.image_id)
+
+        return meddled
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("method", ["put", "put_record"])
+def test_an_image_that_is_deleted_while_it_is_stored_leaves_nothing(
+    stage: Stage, own_settings: Settings, method: str, before: bool
+) -> None:
+    services, new_id = stage.services, lambda: IMAGE.image_id
+    storage: Any = DeletedMeanwhile(services, method, before=before)
+    keys = IdempotencyKeys(AWSClientFactory(own_settings), own_settings, clock=services.clock, new_id=new_id)
+    images = ImageService(
+        storage,
+        services.metadata,
+        keys,
+        CursorSigner("k" * 32),
+        inspector=services.inspector,
+        variants=services.variants,
+        settings=own_settings,
+        clock=services.clock,
+    )
+    with Spool(max_bytes=len(DATA)) as spool:
+        spool.write(DATA)
+        with pytest.raises(ImageNotFound, match="deleted before it was stored"):
+            images.upload("alice", NewImage(), spool)
+    assert stage.objects() == set()
+    with pytest.raises(ImageNotFound):
+        services.metadata.get(IMAGE.image_id)
