@@ -22,7 +22,7 @@ from app.client.errors import (
     WrongChecksum,
 )
 from app.client.files import Progress, part_of, sha256_of
-from app.client.resources import Deletion, Image, ImageFilter, Limits, Page, Rejection
+from app.client.resources import Deletion, Image, ImageFilter, Limits, Page, Rejection, normalised_tag
 
 __all__ = [
     "MAX_DELETED_AT_ONCE",
@@ -50,6 +50,7 @@ __all__ = [
     "UnreadableFile",
     "UploadExpired",
     "WrongChecksum",
+    "normalised_tag",
     "part_of",
     "sha256_of",
 ]

@@ -34,7 +34,17 @@ from app.client.files import (
     sha256_of,
     size_of,
 )
-from app.client.resources import Deletion, Image, ImageFilter, Limits, Page, UploadRequest, required, several
+from app.client.resources import (
+    Deletion,
+    Image,
+    ImageFilter,
+    Limits,
+    Page,
+    UploadRequest,
+    normalised_tag,
+    required,
+    several,
+)
 from app.client.transport import Answer, Transport, pieces_of, whole_of
 
 _FORM_BYTES = 64 * 1024  # at most, beside the file, of the forms that are sent here
@@ -327,7 +337,7 @@ def _has(image: Image, changes: Mapping[str, Any]) -> bool:
     for name, value in changes.items():
         shown = getattr(image, name)
         if name == "tags":
-            if {tag.casefold().strip() for tag in value} != set(shown):
+            if set(map(normalised_tag, value)) != set(shown):
                 return False
         elif (value or "").strip() != (shown or ""):
             return False

@@ -4,7 +4,9 @@ Members that a newer server adds are passed over; what an older one does not sho
 as the contract says raises NotThisService here, so that nothing behind needs to look again.
 """
 
+import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -226,6 +228,11 @@ class Limits:
         )
 
 
+def normalised_tag(tag: str) -> str:
+    """A tag as the service keeps it: trimmed, case-folded, in Unicode's NFC form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag.strip()).casefold())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
     """Which images to list, and in which order. All conditions must hold; times are RFC 3339 or dates."""
@@ -262,4 +269,6 @@ class ImageFilter:
             ("status", self.status),
             ("order", self.order),
         ]
-        return [("tags", tag) for tag in self.tags] + [(name, value) for name, value in single if value is not None]
+        # As JSON, in which a tag with a comma is still one.
+        tags = [("tags", json.dumps([tag])) for tag in self.tags]
+        return tags + [(name, value) for name, value in single if value is not None]

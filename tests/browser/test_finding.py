@@ -1,6 +1,8 @@
 """Finding images: the search, the filters, the address bar, and the grid without end."""
 
+import json
 import re
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -90,6 +92,18 @@ def test_type_dates_and_order_are_in_the_address_too(album: Visit) -> None:
 def test_an_address_that_names_nonsense_shows_everything(album: Visit) -> None:
     page = album.open("?type=text/html&from=yesterday&order=up&match=some&q=%20")
     expect(tiles(page)).to_have_count(5)
+    page = album.open("?from=2026-13-45&until=9999-12-31&image=../../../health%23")
+    expect(tiles(page)).to_have_count(5)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_tag_is_found_whatever_it_holds(visit: Visit) -> None:
+    for tag, (name, data) in zip(("paris, france", "paris", "[old]"), scenes(3).items(), strict=True):
+        visit.upload(data, name, title=tag, tags=json.dumps([tag]))
+    for tag in ("paris, france", "paris", "[old]"):
+        page = visit.open(f"?{urlencode({'tag': tag})}")
+        expect(tiles(page)).to_have_count(1)
+        expect(tiles(page).get_by_role("link")).to_have_accessible_name(tag)
 
 
 def test_the_grid_goes_on_as_it_is_scrolled_and_nothing_moves_while_pictures_come(visit: Visit) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.scenery import SCENES, drawn
 from tests.browser.steps import end_of_time, scenes, tiles, until
+from tests.samples import picture
 
 
 @pytest.fixture
@@ -131,6 +132,38 @@ def test_from_a_conflict_one_can_go_back_to_editing(visit: Visit, image: dict[st
     page.get_by_role("dialog", name="Edited in the meantime").get_by_role("button", name="Back to editing").click()
     expect(page.get_by_label("Title")).to_have_value("Mine")
     assert stored(visit, image)["title"] == "Theirs"
+
+
+def test_going_back_asks_before_it_loses_what_was_edited(visit: Visit, image: dict[str, Any]) -> None:
+    page = visit.open()
+    page.get_by_role("link", name="Ridge").click()
+    expect(page.locator(".photo.loaded")).to_be_visible()
+    page.keyboard.press("e")
+    page.get_by_label("Title").fill("Mine")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.go_back()
+    expect(page.get_by_label("Title")).to_have_value("Mine")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.go_back()
+    expect(page.get_by_label("Title")).to_be_hidden()
+    expect(page.get_by_role("link", name="Ridge")).to_be_visible()
+    assert stored(visit, image)["title"] == "Ridge"
+
+
+def test_what_is_undone_while_something_else_is_looked_for_is_shown_where_it_belongs(
+    visit: Visit, image: dict[str, Any]
+) -> None:
+    visit.upload(picture(seed=8), "lake.jpg", title="Lake")
+    page = opened(visit, image)
+    page.keyboard.press("Delete")
+    page.keyboard.press("Escape")
+    page.get_by_label("Search your images").fill("lake")
+    expect(tiles(page)).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+    expect(tiles(page)).to_have_count(1)
+    page.get_by_label("Search your images").fill("")
+    expect(tiles(page)).to_have_count(2)
 
 
 def test_a_delete_is_undone(visit: Visit, image: dict[str, Any]) -> None:

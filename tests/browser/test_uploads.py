@@ -195,6 +195,37 @@ def test_an_upload_that_is_cancelled_while_it_is_announced_stays_nowhere(visit: 
     assert visit.stored() == []
 
 
+def test_an_upload_that_is_cancelled_once_it_is_finished_is_deleted(visit: Visit) -> None:
+    visit.refusals = {409}
+    page = visit.open()
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/complete", lambda route: held.append((route, route.fetch())))
+    drop(page, scenes(1))
+    until(lambda: len(held) == 1, page)
+    assert len(visit.stored()) == 1
+    page.get_by_role("button", name="Cancel scene-0.jpg").click()
+    until(lambda: visit.stored() == [], page)
+
+
+def test_who_has_to_sign_in_again_tries_again_what_was_not_sent(visit: Visit, user: str) -> None:
+    visit.refusals = {401}
+    page = visit.open()
+    body = {"code": "invalid_token", "detail": "The token has expired.", "errors": []}
+    page.route("**/api/v1/uploads", lambda route: route.fulfill(status=401, json=body), times=1)
+    drop(page, scenes(1))
+    page.get_by_label("Your name").fill(user)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Try scene-0.jpg again").click()
+    until(lambda: len(visit.stored()) == 1, page)
+
+
+def test_who_signs_in_in_another_tab_gets_nothing_of_this_one(visit: Visit) -> None:
+    page = visit.open()
+    page.evaluate("localStorage.setItem('gallery.user', 'somebody-else')")
+    drop(page, scenes(1))
+    until(lambda: len(visit.stored()) == 1, page)
+
+
 def test_what_failed_for_want_of_a_connection_goes_on_when_it_is_back(visit: Visit) -> None:
     visit.lost = True
     page = visit.open()

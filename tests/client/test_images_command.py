@@ -134,6 +134,18 @@ def test_lists_are_tables_ndjson_or_csv_and_take_filters(command: Command, photo
     assert (refused.exit_code, "created_after" in refused.stderr) == (2, True)
 
 
+def test_a_tag_is_itself_whatever_it_holds(command: Command, photos: Path) -> None:
+    decomposed, composed = "cafe\u0301", "caf\u00e9"
+    tags = ("Paris, France", "paris", "[old]", decomposed)
+    for number, tag in enumerate(tags):
+        command("upload", photos / f"photo {number}.jpg", "--tag", tag)
+    for number, tag in enumerate(tags):
+        assert [image["filename"] for image in command.shown("list", "--tag", tag)] == [f"photo {number}.jpg"]
+    (shown,) = command.shown("list", "--tag", composed)
+    assert command("tag", shown["image_id"], "--remove", decomposed).exit_code == 0
+    assert command.shown("show", shown["image_id"])[0]["tags"] == []
+
+
 def test_an_image_is_shown_edited_tagged_and_deleted(command: Command, photos: Path) -> None:
     ((_, image_id, _),) = lines(command("upload", photos / "photo 0.jpg", "--title", "Beach", "--tag", "sea").stdout)
     assert "title        Beach\n" in command("show", image_id).stdout

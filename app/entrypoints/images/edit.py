@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from app.client import MAX_DELETED_AT_ONCE, Changed, ClientError, Image, ImageClient, NotIdentified, Unavailable
+from app.client import (
+    MAX_DELETED_AT_ONCE,
+    Changed,
+    ClientError,
+    Image,
+    ImageClient,
+    NotIdentified,
+    Unavailable,
+    normalised_tag,
+)
 from app.entrypoints.images.connection import Connection, about, connected, tallied
 from app.entrypoints.images.options import json_option
 from app.entrypoints.images.output import facts, tell, tell_json
@@ -98,7 +107,7 @@ def tag(
 
 def _retagged(client: ImageClient, image_id: str, added: Iterable[str], removed: Iterable[str]) -> Image:
     """The image with other tags, whatever else is changed at the same time."""
-    gone = {name.strip().casefold() for name in removed}
+    gone = set(map(normalised_tag, removed))
     for attempt in range(1, _ATTEMPTS + 1):
         image = client.get(image_id)
         kept = [name for name in image.tags if name not in gone]

@@ -5,7 +5,7 @@ const EMPTY = { q: "", tags: [], match: "all", type: "", from: "", until: "", or
 /** The view that the address bar names. What it does not name, or names wrongly, is as at first. */
 export function viewOf(search) {
   const query = new URLSearchParams(search);
-  const date = (name) => (/^\d{4}-\d\d-\d\d$/.test(query.get(name)) ? query.get(name) : "");
+  const date = (name) => (isDay(query.get(name)) ? query.get(name) : "");
   return {
     ...EMPTY,
     q: query.get("q") ?? "",
@@ -15,7 +15,7 @@ export function viewOf(search) {
     from: date("from"),
     until: date("until"),
     order: query.get("order") === "asc" ? "asc" : "",
-    image: query.get("image"),
+    image: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(query.get("image")) ? query.get("image") : null,
   };
 }
 
@@ -34,7 +34,7 @@ export function addressOf(view) {
 export function filterOf(view) {
   const filter = [];
   if (/[\p{L}\p{N}]/u.test(view.q)) filter.push(["q", view.q.trim()]); // a search of no word at all is refused
-  for (const tag of view.tags) filter.push(["tags", tag]);
+  for (const tag of view.tags) filter.push(["tags", JSON.stringify([tag])]); // as it is, whatever commas it has
   if (view.tags.length > 1) filter.push(["tag_match", view.match]);
   if (view.type) filter.push(["content_type", view.type]);
   if (view.from) filter.push(["created_after", startOf(view.from, 0)]);
@@ -46,6 +46,12 @@ export function filterOf(view) {
 export const isFiltered = (view) => filterOf({ ...view, order: "" }).length > 0;
 
 export const withoutFilters = (view) => ({ ...EMPTY, order: view.order, image: view.image });
+
+/** Whether the text names a day that there is, in the years that the service knows. */
+function isDay(text) {
+  const moment = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00Z` : NaN);
+  return moment < Date.UTC(9999, 11, 31) && moment.toISOString().startsWith(text);
+}
 
 function startOf(day, daysLater) {
   const [year, month, date] = day.split("-").map(Number);

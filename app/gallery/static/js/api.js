@@ -4,6 +4,7 @@ import { identifyingHeaders } from "./session.js";
 
 const { root: ROOT, pageSize: PAGE_SIZE } = document.documentElement.dataset;
 const BASE = `${ROOT}api/v1`;
+const PASSING = new Set(["upload_expired", "request_in_progress", "incomplete_body"]);
 
 /** Any request that did not go well, in words for people. `status` is 0 where there was no answer. */
 export class Problem extends Error {
@@ -14,9 +15,9 @@ export class Problem extends Error {
     this.code = code;
   }
 
-  /** Whether it may go well if it is tried again. */
+  /** Whether it may go well if it is tried again, perhaps after signing in. */
   get passes() {
-    return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === "upload_expired";
+    return [0, 401, 429].includes(this.status) || this.status >= 500 || PASSING.has(this.code);
   }
 }
 

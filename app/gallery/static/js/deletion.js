@@ -31,37 +31,37 @@ export class Deletions {
   remove(images) {
     this.carryOut();
     if (!images.length) return;
-    this.#library.hide(images.map((image) => image.image_id));
+    const list = this.#library.hide(images.map((image) => image.image_id));
     const what = images.length === 1 ? `“${nameOf(images[0])}”` : counted(images.length, "image");
     const notice = notify(`${what} deleted`, {
       action: { label: "Undo", run: () => this.#undo() },
       seconds: SECONDS,
       gone: () => this.carryOut(),
     });
-    this.#waiting = { images, notice, headers: identifyingHeaders() };
+    this.#waiting = { images, list, notice, headers: identifyingHeaders() };
   }
 
   #undo() {
-    const { images, notice } = this.#waiting;
+    const { images, list, notice } = this.#waiting;
     this.#waiting = null;
     notice.withdraw();
-    for (const image of images) this.#library.add(image);
+    this.#library.restore(images, list);
   }
 
   /** Delete what waits now, as whoever asked for it. The requests for the first 1,000 images are made at once. */
   async carryOut() {
     if (!this.#waiting) return;
-    const { images, notice, headers } = this.#waiting;
+    const { images, list, notice, headers } = this.#waiting;
     this.#waiting = null;
     notice.withdraw();
     const batches = [];
     for (let at = 0; at < images.length; at += IMAGES_OF_A_REQUEST)
       batches.push(images.slice(at, at + IMAGES_OF_A_REQUEST));
     while (batches.length)
-      await Promise.all(batches.splice(0, REQUESTS_AT_ONCE).map((batch) => this.#send(batch, headers)));
+      await Promise.all(batches.splice(0, REQUESTS_AT_ONCE).map((batch) => this.#send(batch, list, headers)));
   }
 
-  async #send(images, headers) {
+  async #send(images, list, headers) {
     const left = new Map(images.map((image) => [image.image_id, image]));
     let reason = "";
     try {
@@ -73,7 +73,7 @@ export class Deletions {
       reason = problem.message;
     }
     if (!left.size) return;
-    for (const image of left.values()) this.#library.add(image);
+    this.#library.restore([...left.values()], list);
     notify(`${counted(left.size, "image")} could not be deleted. ${reason}`, { kind: "bad", seconds: 10 });
   }
 }

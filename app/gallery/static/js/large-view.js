@@ -47,7 +47,7 @@ export class LargeView {
 
   /** Show the image of this id, from what is loaded if it is there. */
   async show(id) {
-    if (!this.#mayLeave()) return;
+    if (!this.mayLeave()) return;
     const known = this.#library.find(id);
     if (known) this.#present(known);
     else if (!this.#dialog.open) this.#picture.replaceChildren();
@@ -178,8 +178,7 @@ export class LargeView {
 
   #step(direction) {
     const next = this.#image && this.#library.beside(this.#image.image_id, direction);
-    if (!next || !this.#mayLeave()) return;
-    this.#editor = null;
+    if (!next || !this.mayLeave()) return;
     this.#hooks.moved(next.image_id);
     if (!this.#library.beside(next.image_id, 3)) this.#library.more();
   }
@@ -252,14 +251,15 @@ export class LargeView {
     this.#editor.focus();
   }
 
-  #mayLeave() {
-    return !this.#editor?.isChanged || confirm("Leave without saving your changes?");
+  /** Whether what is being edited may be forgotten; asks the person if there is anything. */
+  mayLeave() {
+    if (this.#editor?.isChanged && !confirm("Leave without saving your changes?")) return false;
+    this.#editor = null;
+    return true;
   }
 
   #endEditing() {
-    if (!this.#editor) return;
-    if (!this.#mayLeave()) return;
-    this.#editor = null;
+    if (!this.#editor || !this.mayLeave()) return;
     this.#showFacts();
     this.#stage.focus();
   }

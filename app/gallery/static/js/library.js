@@ -84,12 +84,20 @@ export class Library extends EventTarget {
     this.#tell("replaced", this.images[at]);
   }
 
-  /** Take images out of sight, until `add` brings them back. */
+  /** Take images out of sight, until they are restored. Returns the list that they were in. */
   hide(ids) {
     for (const id of ids) this.#hidden.add(id);
     this.images = this.images.filter((image) => !this.#hidden.has(image.image_id));
     this.#tell("removed", ids);
     this.#turn(this.state);
+    return this.#filter;
+  }
+
+  /** Bring hidden images back: to their places if that list is still shown, else wherever the service lists them. */
+  restore(images, list) {
+    for (const image of images) this.#hidden.delete(image.image_id);
+    if (list === this.#filter) for (const image of images) this.add(image);
+    else this.show(this.#filter);
   }
 
   #insert(images, at) {

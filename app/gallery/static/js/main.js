@@ -60,6 +60,7 @@ function show(next) {
 }
 
 addEventListener("popstate", () => {
+  if (!large.mayLeave()) return history.pushState({ opened: true }, "", addressOf(view));
   const last = view.image;
   show(viewOf(location.search));
   if (last && !view.image) grid.focus(last);

@@ -6,6 +6,7 @@ import {
   announceUpload,
   apiUrl,
   completeUpload,
+  deleteImages,
   getLimits,
   problemOf,
   unreachable,
@@ -80,10 +81,20 @@ async function straightToBucket(file, { key, sha256, signal, progress }) {
     return await completeUpload(image.image_id, signal);
   } catch (error) {
     if (error.name === "AbortError" || error.code === "bucket_closed") {
-      const forgotten = announced.then(({ image }) => abandonUpload(image.image_id)).catch(() => {}); // else it expires
+      const forgotten = announced.then(({ image }) => forget(image.image_id)).catch(() => {}); // else it expires
       if (error.name === "AbortError") await forgotten;
     }
     throw error;
+  }
+}
+
+/** Takes back what was announced, also if it was finished before its answer came. */
+async function forget(id) {
+  try {
+    await abandonUpload(id);
+  } catch (problem) {
+    if (problem.code !== "upload_not_pending") throw problem;
+    await deleteImages([id]);
   }
 }
 
