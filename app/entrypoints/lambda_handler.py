@@ -10,9 +10,11 @@ import base64
 import binascii
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from app import logs
@@ -29,6 +31,8 @@ Event = dict[str, Any]
 Handler = Callable[[Any, object], Event]
 
 log = logging.getLogger(__name__)
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def __getattr__(name: str) -> Handler:
@@ -50,7 +54,7 @@ def make_api(settings: Settings, services: Services | None = None) -> Handler:
         if (refusal := _why_refused(event)) is not None:
             return _problem(400, "invalid_request", refusal)
         try:
-            return answer(event, context)
+            return answer(_with_quoted_path(event), context)
         except BackendUnavailable as error:  # while the body of an answer was read from its store
             log.exception("answer broken off", extra={"store": error.store})
             return _problem(503, error.code, str(error), {"Retry-After": "2"})
@@ -124,6 +128,12 @@ def _why_refused(event: Any) -> str | None:
         except (binascii.Error, TypeError, ValueError):
             return "The body of the event is not base64."
     return None
+
+
+def _with_quoted_path(event: Event) -> Event:
+    """The event with its path as it stands in a request line: gateways have been seen to decode it, the adapter does."""
+    name = "rawPath" if "rawPath" in event else "path"
+    return event | {name: _NOT_ASCII.sub(lambda found: quote(found[0], errors="replace"), event[name])}
 
 
 def _under_its_stage(app: "WSGIApplication") -> "WSGIApplication":

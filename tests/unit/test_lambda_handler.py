@@ -192,6 +192,13 @@ def test_failures_are_problems_for_every_kind_of_event(made: Any, api: Handler) 
     assert json.loads(answer["body"])["code"] == "missing_user"
 
 
+@ALL_KINDS
+@pytest.mark.parametrize("name", ["\u2603", "\u00e9", "%E2%98%83", "\ud800"])
+def test_a_path_means_the_same_whether_the_gateway_has_decoded_it_or_not(made: Any, api: Handler, name: str) -> None:
+    answer = api(made("GET", f"/api/v1/images/{name}", headers={"X-User-ID": "alice"}), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "image_not_found")
+
+
 def test_a_user_named_twice_is_refused(api: Handler) -> None:
     event = rest_event("GET", "/api/v1/images", headers={"X-User-ID": "alice"})
     event["multiValueHeaders"]["X-User-ID"] = ["alice", "bob"]
