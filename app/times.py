@@ -45,8 +45,8 @@ def parsed_timestamp(text: str) -> datetime:
         return datetime.combine(date.fromisoformat(day), time(), UTC)
     offset = timedelta()
     if not zulu:
-        if int(minutes) > 59:
-            raise ValueError("has an offset with more than 59 minutes")
+        if int(hours) > 23 or int(minutes) > 59:
+            raise ValueError("has an offset beyond 23:59")
         offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
     moment = datetime.fromisoformat(f"{day}T{time_of_day}").replace(
         microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=timezone(offset)

@@ -131,7 +131,7 @@ def _why_refused(event: Any) -> str | None:
 
 
 def _with_quoted_path(event: Event) -> Event:
-    """The event with its path as it stands in a request line: gateways have been seen to decode it, the adapter does."""
+    """The event with its path as it stands in a request line; some gateways decode it, and so does the adapter."""
     name = "rawPath" if "rawPath" in event else "path"
     return event | {name: _NOT_ASCII.sub(lambda found: quote(found[0], errors="replace"), event[name])}
 
