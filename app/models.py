@@ -60,10 +60,10 @@ class Rejection:
 class Image(NamedTuple):
     """One image as the service knows it. Sizes in bytes and pixels, times in UTC.
 
-    Until it is UPLOADED, type, size and checksum are what the client announced, width and height
-    are not known, and `expires_at` says when an upload straight to the bucket is given up. From
-    `width` to `captured_at` all is as `imaging.ImageFacts` says, or None for images older than that. Until
-    then, too, `traceparent` names the request that announced it, if that was traced (W3C Trace Context).
+    Until it is UPLOADED, type, size and checksum are what the client announced. `width` to `captured_at`
+    come from `imaging.ImageFacts`; they are None until then, and in rows that were written before they were
+    stored. Only a pending upload straight to the bucket has `expires_at`, when it is given up, and
+    `traceparent`, which names the request that announced it if that was traced (W3C Trace Context).
 
     A tuple, because a frozen dataclass with as many members takes four times as long to make, and a page of a
     list is a hundred.
@@ -101,7 +101,7 @@ class Image(NamedTuple):
         return self.status is Status.PENDING_UPLOAD and self.expires_at is not None
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether nobody may upload it straight to the bucket any more, and nobody has been known to."""
+        """Whether it is an upload straight to the bucket that was still pending when its time was over."""
         return self.status is Status.PENDING_UPLOAD and self.expires_at is not None and self.expires_at < now
 
 

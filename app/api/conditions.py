@@ -11,8 +11,7 @@ _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 def if_match(request: Request) -> frozenset[str] | None:
     """The opaque parts of the strong tags that the request names, or None where any will do.
 
-    Weak tags and what is no tag match nothing. None of our tags holds a comma, so a tag that does
-    may fall into pieces.
+    Weak tags and what is no tag match nothing. The header is split at commas, which none of our own tags contains.
     """
     header = request.headers.get("If-Match", "*").strip()
     if header == "*":

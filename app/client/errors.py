@@ -104,5 +104,5 @@ _BY_CODE: Mapping[str, type[Refused]] = {
 
 
 def refusal_class(status: int, code: str) -> type[Refused]:
-    """How the client names a problem of the service (CONTRACT: "Errors")."""
+    """How the client names a problem of the service (docs/api.md, "Errors")."""
     return _BY_CODE.get(code) or _BY_STATUS.get(status, Refused)

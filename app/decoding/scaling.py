@@ -18,7 +18,7 @@ What comes as "multiband" has its colours weighed by their alpha already, and st
 
 _SMALL_SIDE = 16  # pixels; a ThumbHash has at most seven waves across, and with more pixels looks no truer
 _LEFT_TO_SHRINK = 1.9  # of a JPEG, for the better filter; no less, or what is seen gets softer
-_GAP = 6  # libvips' averaging leaves so much of a factor, or more, to the better filter: that is vectorised, it is not
+_GAP = 6  # at least this factor is left to the better filter, which is vectorised; libvips' averaging is not
 
 
 def shrinking(content_type: ContentType, width: int, height: int, size: tuple[float, float]) -> dict[str, Any]:

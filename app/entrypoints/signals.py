@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-# What is slept at once. A signal that comes in the instant before, or to another thread, does not end it, and is seen
-# only after it.
+# The longest single sleep. A signal that comes in the instant before, or to another thread, is noticed when it ends.
 _UNHEARD_SECONDS = 0.5
 
 

@@ -23,8 +23,8 @@ class _Batch(Generic[Item, Result]):
 class Batches(Generic[Item, Result]):
     """Threads that want items of the same key at once share the work: one makes them, the others wait.
 
-    The one that comes first does it, and those that come before it looks at what is wanted are served
-    with it. Only this process is looked at; that nothing is spoilt by two must be seen to elsewhere.
+    The first thread to ask makes them. Items that are asked for before it closes the batch are made with
+    it. This holds within one process; making the same twice, in two, must do no harm.
     """
 
     def __init__(self) -> None:

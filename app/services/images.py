@@ -318,6 +318,6 @@ def whose(image: Image) -> dict[str, str]:
 
 
 def _cursor_scope(user_id: str, wanted: ImageFilter) -> str:
-    """Of the filter what is asked for, so that cursors outlive versions that know more to ask."""
+    """Only the conditions that were set, so that a version that knows more of them accepts older cursors."""
     asked = {it.name: value for it in dataclasses.fields(wanted) if (value := getattr(wanted, it.name)) != it.default}
     return f"{user_id}\0{asked!r}"

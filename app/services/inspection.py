@@ -47,8 +47,8 @@ class Inspector:
     def stripped(self, spool: Spool, facts: "ImageFacts") -> Iterator[Spool]:
         """The file as it is stored: the same spool, or another where STRIP_METADATA takes something away.
 
-        Which of several Exif blocks counts, and what of a broken one, only the decoder knows. If it would show
-        the file turned otherwise without the place, all metadata goes, and a new block says the orientation.
+        The decoder must report the same orientation as before: it alone knows which of several Exif blocks counts, and
+        what of a broken one. If it does not, all metadata is removed, and a new block states the orientation.
         """
         from app import imaging  # noqa: PLC0415 - as above
 

@@ -1,5 +1,6 @@
 """The blocks of docs/api.md are run as they stand, those of each language one after the other."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -33,6 +34,13 @@ def test_the_examples_work(server: RunningService, user: str, tmp_path: Path, la
         [program, *options, path], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_image_that_is_shown_has_the_members_of_a_real_one(server: RunningService, user: str) -> None:
+    (shown,) = blocks("json")
+    with server.client(user) as api:
+        real = api.post("/api/v1/images", files={"file": ("photo.jpg", picture())}).json()
+    assert json.loads(shown).keys() == real.keys()
 
 
 def test_every_section_has_all_languages() -> None:
