@@ -3,7 +3,6 @@
 import base64
 import errno
 import os
-import re
 import threading
 import time
 import uuid
@@ -18,9 +17,6 @@ from app.client.errors import (
     ImageRefused,
     NotFound,
     NotThisService,
-    Refused,
-    Unavailable,
-    UploadExpired,
     WrongChecksum,
 )
 from app.client.files import (
@@ -45,11 +41,10 @@ from app.client.resources import (
     required,
     several,
 )
-from app.client.transport import Answer, Transport, pieces_of, whole_of
+from app.client.transport import Answer, Transport, pieces_of, refused_by_bucket, whole_of
 
 _FORM_BYTES = 64 * 1024  # at most, beside the file, of the forms that are sent here
 MAX_DELETED_AT_ONCE = 100
-_S3_CODE = re.compile(rb"<Code>(\w+)</Code>")
 
 
 class Unchanged(Enum):
@@ -194,7 +189,7 @@ class ImageClient:
         )
         # 412: an object is there already, from an attempt whose answer was lost, or from an earlier run.
         if put.status >= 300 and put.status != 412:
-            raise _refused_by_bucket(put)
+            raise refused_by_bucket(put)
         answer = self._transport.ask("POST", f"/uploads/{image.image_id}/complete")
         return Image.from_json(answer.json())
 
@@ -342,13 +337,3 @@ def _has(image: Image, changes: Mapping[str, Any]) -> bool:
         elif (value or "").strip() != (shown or ""):
             return False
     return True
-
-
-def _refused_by_bucket(answer: Answer) -> Refused | Unavailable:
-    code = _S3_CODE.search(answer.content)
-    word = code[1].decode() if code else str(answer.status)
-    if answer.status >= 500:
-        return Unavailable(f"The bucket does not answer: {word}.")
-    if answer.status == 403:  # too late is the only reason, for a request that is sent as it was given
-        return UploadExpired("The bucket no longer accepts the upload.", status=403, code="upload_expired")
-    return Refused(f"The bucket refused the upload: {word}.", status=answer.status, code="upload_refused")

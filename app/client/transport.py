@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
-from app.client.errors import ClientError, NotThisService, Unavailable, refusal_class
+from app.client.errors import ClientError, NotThisService, Refused, Unavailable, UploadExpired, refusal_class
 from app.client.resources import Json, Query, optional, required, several, typed, web_address
 
 MAX_WAIT_SECONDS = 60
@@ -23,6 +24,7 @@ _LONGEST_PAUSE_SECONDS = 8
 _PIECE_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page of a list
 _PROBLEM = "application/problem+json"
+_S3_CODE = re.compile(rb"<Code>(\w+)</Code>")
 _PASSING_STATUSES = frozenset({500, 502, 503, 504})
 # A body that did not arrive whole, and an earlier attempt that is still being carried out.
 _PASSING_CODES = frozenset({"incomplete_body", "request_in_progress"})
@@ -265,3 +267,14 @@ def _reason(error: HTTPError) -> str:
         inner = cause
     words = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
     return words.rstrip(".")
+
+
+def refused_by_bucket(answer: Answer) -> Refused | Unavailable:
+    """What an answer of S3 to an upload says that is none of success."""
+    code = _S3_CODE.search(answer.content)
+    word = code[1].decode() if code else str(answer.status)
+    if answer.status >= 500:
+        return Unavailable(f"The bucket does not answer: {word}.")
+    if answer.status == 403:  # too late is the only reason, for a request that is sent as it was given
+        return UploadExpired("The bucket no longer accepts the upload.", status=403, code="upload_expired")
+    return Refused(f"The bucket refused the upload: {word}.", status=answer.status, code="upload_refused")

@@ -1,11 +1,9 @@
 """The one source of AWS clients, and the one place where AWS failures become ours."""
 
 import os
-import random
 import re
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -237,11 +235,6 @@ def cancellation_reasons(error: ClientError) -> list[dict[str, Any]]:
 def was_retried(error: ClientError) -> bool:
     """Whether botocore sent the request more than once: an earlier one may have had its effect."""
     return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
-
-
-def back_off(attempt: int) -> None:
-    """Wait a little, at random, so that those who met at the same rows stop meeting each other."""
-    time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.1)))
 
 
 @contextmanager

@@ -5,11 +5,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.errors import BackendUnavailable
+from app.services.attempts import Attempts
 from app.services.aws import (
     CONDITION_FAILED,
     AWSClientFactory,
-    back_off,
     cancellation_reasons,
     error_code,
     translated,
@@ -34,16 +33,15 @@ def batch_get(
     """
     for start in range(0, len(keys), _BATCH_READS):
         wanted: Any = {table: {"Keys": keys[start : start + _BATCH_READS], "ConsistentRead": consistent}}
-        for attempt in range(_MAX_ATTEMPTS):
+        attempts = Attempts(_MAX_ATTEMPTS)
+        while True:
             with translated("dynamodb"):
                 answer = factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
             yield answer["Responses"].get(table, ()), answer.get("ConsumedCapacity", ())
             wanted = answer.get("UnprocessedKeys")
             if not wanted:
                 break
-            back_off(attempt)
-        else:
-            raise BackendUnavailable("dynamodb")
+            attempts.pause()
 
 
 def of_user(table: str, index: Index, user_id: str) -> dict[str, Any]:
@@ -73,17 +71,17 @@ def transact(factory: AWSClientFactory, actions: list[Any]) -> None:
 
     Raises BackendUnavailable, or botocore's ClientError with the reasons of each action.
     """
-    for attempt in range(_MAX_COLLISIONS):
+    attempts = Attempts(_MAX_COLLISIONS)
+    while True:
         try:
             factory.dynamodb().transact_write_items(TransactItems=actions)
         except ClientError as error:
             codes = [reason.get("Code") for reason in cancellation_reasons(error)]
             if _FAILED_IN_TRANSACTION in codes or "TransactionConflict" not in codes:
                 raise
-            back_off(attempt)
+            attempts.pause()
         else:
             return
-    raise BackendUnavailable("dynamodb")
 
 
 def row_that_failed_the_condition(error: ClientError) -> Item | None:

@@ -18,7 +18,7 @@ from app.errors import BackendUnavailable, ImageNotFound, NotOwner, Precondition
 from app.keys import is_image_id, object_key
 from app.logs import audit_trail
 from app.models import ContentType, DeleteOutcome, Image, ImageChanges, ImageFilter, NewImage, Page, Status
-from app.services.aws import back_off
+from app.services.attempts import Attempts
 from app.services.cursor import CursorSigner
 from app.services.idempotency import IdempotencyKeys
 from app.services.inspection import Inspector
@@ -107,7 +107,10 @@ class ImageService:
         except RowChanged as error:
             if self.take_back(pending):
                 raise ImageNotFound("The image was deleted before it was stored.") from error
-            return self._metadata.get(image_id)  # another attempt has finished it, and it was edited since
+            found = self._metadata.get(image_id)
+            if found.status is Status.UPLOADED:  # another attempt has finished it, and it was edited since
+                return found
+            raise BackendUnavailable("dynamodb") from error
         audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": spool.size})
         return uploaded
 
@@ -174,7 +177,8 @@ class ImageService:
         Without, the edit is applied on top of whatever others write at the same time.
         BackendUnavailable may also mean that the row was written but not its record: repeat the edit.
         """
-        for attempt in range(_MAX_ATTEMPTS):
+        attempts = Attempts(_MAX_ATTEMPTS)
+        while True:
             image = self.get(user_id, image_id)
             if expected_versions is not None and image.version not in expected_versions:
                 raise PreconditionFailed
@@ -184,13 +188,12 @@ class ImageService:
             try:
                 self._metadata.replace(image, edited)
             except RowChanged:
-                back_off(attempt)
+                attempts.pause()
                 continue
             audit_trail.info("image edited", extra=whose(edited) | {"version": edited.version})
             if self._settings.keeps_records:
                 self._storage.put_record(edited)
             return edited
-        raise BackendUnavailable("dynamodb")
 
     def delete(self, user_id: str, image_id: str, *, expected_versions: Collection[int] | None = None) -> None:
         """Delete an image and all that belongs to it. Of several deletes at once, one succeeds.
@@ -254,15 +257,15 @@ class ImageService:
         return outcomes
 
     def _mark_deleting(self, user_id: str, image_id: str, expected_versions: Collection[int] | None = None) -> Image:
-        for attempt in range(_MAX_ATTEMPTS):
+        attempts = Attempts(_MAX_ATTEMPTS)
+        while True:
             image = self.owned(user_id, image_id)
             if expected_versions is not None and image.version not in expected_versions:
                 raise PreconditionFailed
             try:
                 return self._marked(image)
             except RowChanged:
-                back_off(attempt)
-        raise BackendUnavailable("dynamodb")
+                attempts.pause()
 
     def _marked(self, image: Image) -> Image:
         """The image's row as DELETING. Raises RowChanged."""

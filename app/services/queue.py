@@ -116,7 +116,16 @@ class UploadQueue:
                 for number, message in enumerate(batch)
             ]
             with translated("sqs"):
-                self._factory.sqs().change_message_visibility_batch(QueueUrl=self._url(), Entries=entries)  # type: ignore[arg-type]
+                answer = self._factory.sqs().change_message_visibility_batch(
+                    QueueUrl=self._url(),
+                    Entries=entries,  # type: ignore[arg-type]
+                )
+            for failed in answer.get("Failed", ()):
+                message = batch[int(failed["Id"])]
+                log.warning(
+                    "visibility of a message not changed",
+                    extra={"message_id": message.message_id, "code": failed.get("Code")},
+                )
 
     def _url(self) -> str:
         if self._known_url is None:

@@ -31,6 +31,7 @@ from app.keys import final_key, parsed_object_key, staging_key
 from app.logs import audit_trail
 from app.models import Announcement, Image, Rejection, Status, StripMetadata, UploadMethod
 from app.services.arrivals import Accepted, Arrivals
+from app.services.attempts import Attempts
 from app.services.events import ObjectCreated, objects_created
 from app.services.idempotency import IdempotencyKeys
 from app.services.images import ImageService, first_version, whose
@@ -152,7 +153,8 @@ class DirectUploadService:
 
         Raises ImageNotFound, NotOwner, or UploadNotPending where the image is finished.
         """
-        for _ in range(_MAX_ATTEMPTS):
+        attempts = Attempts(_MAX_ATTEMPTS)
+        while True:
             image = self._images.owned(user_id, image_id)
             if image.status is Status.UPLOADED or (
                 image.status is Status.PENDING_UPLOAD and not image.awaits_object  # on its way through the API
@@ -161,12 +163,12 @@ class DirectUploadService:
             try:
                 removed = self._images.discard(image)
             except RowChanged:
+                attempts.pause()
                 continue
             if not removed:
                 raise ImageNotFound
             audit_trail.info("upload abandoned", extra=whose(image))
             return
-        raise BackendUnavailable("dynamodb")
 
     def handle(self, body: str) -> None:
         """Do what a message of the queue gives reason to; one that gives none is passed over.
@@ -258,7 +260,8 @@ class DirectUploadService:
         """
         if self._tracing and image.traceparent:
             self._tracing.link(image.traceparent)
-        for _ in range(_MAX_ATTEMPTS):
+        attempts = Attempts(_MAX_ATTEMPTS)
+        while True:
             if not image.awaits_object:
                 return image
             match self._arrivals.check(image):
@@ -274,7 +277,7 @@ class DirectUploadService:
             if found == image:
                 return image  # nothing has arrived
             image = found  # others got ahead: look at what they made of it
-        raise BackendUnavailable("dynamodb")
+            attempts.pause()
 
     def _accept(self, pending: Image, accepted: Accepted) -> Image | None:
         """The finished image; None where others got ahead. What fails once its row is written is left for its event."""

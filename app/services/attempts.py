@@ -1,0 +1,32 @@
+"""Trying again, where others got ahead or DynamoDB left something undone."""
+
+import random
+import time
+
+from app.errors import BackendUnavailable
+
+_FIRST_SECONDS = 0.005
+_LONGEST_SECONDS = 0.1
+
+
+class Attempts:
+    """How often something is tried, at most.
+
+    attempts = Attempts(50)
+    while not done():
+        attempts.pause()
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._failed = 0
+
+    def pause(self) -> None:
+        """Wait a little, at random, so that those who met at the same rows stop meeting each other.
+
+        Raises BackendUnavailable where the attempt that failed was the last.
+        """
+        self._failed += 1
+        if self._failed == self._most:
+            raise BackendUnavailable("dynamodb")
+        time.sleep(random.uniform(0, min(_FIRST_SECONDS * 2 ** (self._failed - 1), _LONGEST_SECONDS)))
