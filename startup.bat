@@ -59,7 +59,7 @@ del .venv\unfinished
 :requirements
 fc /b "%~1" ".venv\installed-%~1" >nul 2>&1
 if not errorlevel 1 exit /b 0
-echo Installing %~1 ...
+echo Installing %~1, which takes a minute or two ...
 .venv\Scripts\python.exe -m pip install --quiet --disable-pip-version-check --require-hashes -r "%~1"
 if errorlevel 1 (
     echo startup.bat: cannot install %~1; the lines above say why 1>&2

@@ -38,7 +38,7 @@ install() {
         rm .venv/unfinished
     fi
     if ! cmp -s "$1" ".venv/installed-$1"; then
-        echo "Installing $1 ..."
+        echo "Installing $1, which takes a minute or two ..."
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" ||
             fail "cannot install $1; the lines above say why"
         cp "$1" ".venv/installed-$1"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import secrets
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,6 @@ from pathlib import Path
 import click
 import orjson
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
-from pydantic import SecretStr
 
 from app.services import build_services
 from app.services.audit import Audit, AuditOptions, DefectKind, Finding, Pass, Step
@@ -30,9 +28,7 @@ def audit(
 
     Its figures are for Prometheus' node exporter, which reads files of that format. Raises BackendUnavailable.
     """
-    if settings.secret_key is None:  # it signs cursors, and an audit lists nothing for anybody
-        settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
-    steps = Audit(build_services(settings), settings, options).run()
+    steps = Audit(build_services(settings, signs=False), settings, options).run()
     checked: Counter[str] = Counter({of.value: 0 for of in Pass})
     findings: Counter[bool] = Counter()
     kinds = Counter(dict.fromkeys(itertools.product(DefectKind, (True, False)), 0))

@@ -6,19 +6,15 @@ from pathlib import Path
 import click
 import orjson
 
-from app.services.aws import AWSClientFactory
+from app.services import build_services
 from app.services.join import Position
-from app.services.metadata import ImageMetadataService
 from app.services.rebuild import rebuild_postings
-from app.services.usage import UsageCounters
 from app.settings import Settings
-from app.times import utc_now
 
 
 def rebuild(settings: Settings, user_id: str | None) -> None:
     """Rebuild, from where an interrupted call for the same user left off. Raises BackendUnavailable."""
-    factory = AWSClientFactory(settings)
-    metadata = ImageMetadataService(factory, settings, UsageCounters(factory, settings, clock=utc_now))
+    metadata = build_services(settings, signs=False).metadata
     bookmark = _Bookmark(settings.data_dir / "rebuild-postings.json", user_id)
     after = bookmark.read()
     if after is not None:

@@ -1,9 +1,12 @@
 """What the product does. `build_services` is the one place where it is wired together."""
 
+import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from app.metrics import Metrics
 from app.services.aws import AWSClientFactory
@@ -53,10 +56,16 @@ def build_services(
     clock: Clock = utc_now,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     tracing: "Tracing | None" = None,
+    signs: bool = True,
 ) -> Services:
-    """Wire the services; no connection is made before the first call. Raises SettingsError."""
+    """Wire the services; no connection is made before the first call. Raises SettingsError.
+
+    What signs neither cursors nor links (`signs` is False) needs no SECRET_KEY.
+    """
     if settings.secret_key is None:
-        raise SettingsError("SECRET_KEY: is needed (./startup.sh creates one in DATA_DIR for local use)")
+        if signs:
+            raise SettingsError("SECRET_KEY: is needed (./startup.sh creates one in DATA_DIR for local use)")
+        settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
     metrics = Metrics()
 
     def note(call: Call) -> None:
