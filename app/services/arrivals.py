@@ -103,7 +103,10 @@ class Arrivals:
                 uploaded = _finished(image, facts, kept, captured_at=facts.captured_at)
                 if self._storage.put_if_absent(uploaded, kept):
                     return Accepted(uploaded, made)
-        return self._from_final_key(image)  # another confirmation was first
+        # Another confirmation was first; or one is just writing, which S3 refuses too (its API Reference, "PutObject").
+        if (written := self._from_final_key(image)) is None:
+            raise BackendUnavailable("s3")
+        return written
 
 
 def _finished(image: Image, facts: "ImageFacts", stored: Spool, *, captured_at: str | None) -> Image:

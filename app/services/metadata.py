@@ -1,13 +1,13 @@
 """What is known about images, in DynamoDB."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from app.errors import ImageNotFound, QuotaExceeded
+from app.errors import BackendUnavailable, ImageNotFound, QuotaExceeded
 from app.models import Image, ImageFilter, QueryCost, Status
 from app.services.aws import AWSClientFactory, translated, was_retried
 from app.services.dynamodb import (
@@ -37,6 +37,8 @@ from app.services.tables import (
 from app.services.usage import UsageCounters
 from app.settings import Settings
 from app.times import rfc3339
+
+log = logging.getLogger(__name__)
 
 
 class RowChanged(Exception):
@@ -146,8 +148,10 @@ class ImageMetadataService:
                 if not found or from_item(found) != new:
                     raise RowChanged from error
         if out_of_reach := lost[in_reach:]:
-            with suppress(RowChanged):  # whoever changed it may need them again; one that stays does no harm
+            try:
                 self.remove_strays(new.image_id, new, out_of_reach)
+            except (RowChanged, BackendUnavailable) as error:  # who changed it may need them; what stays does no harm
+                log.warning("postings left for the audit", extra={"image_id": new.image_id, "cause": repr(error)})
 
     def _update(self, old: Image, new: Image) -> dict[str, Any]:
         before, after = to_item(old), to_item(new)

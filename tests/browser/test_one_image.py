@@ -150,18 +150,20 @@ def test_going_back_asks_before_it_loses_what_was_edited(visit: Visit, image: di
     assert stored(visit, image)["title"] == "Ridge"
 
 
+@pytest.mark.parametrize(("word", "before", "after"), [("lake", 1, 1), ("ridge", 0, 1)])
 def test_what_is_undone_while_something_else_is_looked_for_is_shown_where_it_belongs(
-    visit: Visit, image: dict[str, Any]
+    visit: Visit, image: dict[str, Any], word: str, before: int, after: int
 ) -> None:
     visit.upload(picture(seed=8), "lake.jpg", title="Lake")
     page = opened(visit, image)
     page.keyboard.press("Delete")
     page.keyboard.press("Escape")
-    page.get_by_label("Search your images").fill("lake")
-    expect(tiles(page)).to_have_count(1)
+    page.get_by_label("Search your images").fill(word)
+    expect(page).to_have_url(re.compile(f"q={word}"))
+    expect(tiles(page)).to_have_count(before)
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("button", name="Undo")).to_be_hidden()
-    expect(tiles(page)).to_have_count(1)
+    expect(tiles(page)).to_have_count(after)
     page.get_by_label("Search your images").fill("")
     expect(tiles(page)).to_have_count(2)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import ImageNotFound
+from app.errors import BackendUnavailable, ImageNotFound
 from app.models import MAX_IMAGE_WORDS, Image, ImageFilter, Status
 from app.services import Services
 from app.services.aws import AWSClientFactory
@@ -208,7 +208,7 @@ class Interrupted:
     """The factory of somebody who is held up right after a transaction, while another does something."""
 
     def __init__(self, factory: AWSClientFactory, meanwhile: Callable[[], object]) -> None:
-        self._factory, self._meanwhile = factory, meanwhile
+        self._factory, self._meanwhile, self.breaks = factory, meanwhile, False
 
     def dynamodb(self) -> Any:
         return self
@@ -217,6 +217,8 @@ class Interrupted:
         return getattr(self._factory.dynamodb(), name)
 
     def transact_write_items(self, **parameters: Any) -> Any:
+        if self.breaks:
+            raise BackendUnavailable("dynamodb")
         answer = self._factory.dynamodb().transact_write_items(**parameters)
         meanwhile, self._meanwhile = self._meanwhile, lambda: None
         meanwhile()
@@ -246,3 +248,22 @@ def test_an_edit_that_loses_more_than_a_transaction_holds_takes_nothing_from_the
     assert services.metadata.get(first.image_id) == wanted
     assert keys(wanted) <= posting_rows(factory, own_settings)
     assert again or keys(wanted) == posting_rows(factory, own_settings)
+
+
+def test_an_edit_is_done_although_not_all_that_it_loses_could_be_taken_away(
+    services: Services, factory: AWSClientFactory, own_settings: Settings, clock: TestClock
+) -> None:
+    words = [" ".join(f"{kind}{number}" for number in range(MAX_IMAGE_WORDS)) for kind in ("one", "two")]
+    tags = [tuple(f"{kind}{number}" for number in range(30)) for kind in ("a", "b")]
+    first = IMAGE._replace(title=None, tags=tags[0], description=words[0])
+    second = first._replace(version=2, tags=tags[1], description=words[1])
+    services.metadata.restore(first)
+
+    def break_down() -> None:
+        held_up.breaks = True
+
+    held_up: Any = Interrupted(factory, break_down)
+    usage = UsageCounters(held_up, own_settings, clock=clock)
+    ImageMetadataService(held_up, own_settings, usage).replace(first, second)
+    assert services.metadata.get(first.image_id) == second
+    assert keys(second) < posting_rows(factory, own_settings)

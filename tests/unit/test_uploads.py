@@ -519,3 +519,37 @@ def test_an_image_that_is_deleted_while_it_is_stored_leaves_nothing(
     assert stage.objects() == set()
     with pytest.raises(ImageNotFound):
         services.metadata.get(IMAGE.image_id)
+
+
+class Conflicting:
+    """The storage, which refuses the first write to a final key, as S3 does while another operation runs on it."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage, self._refused = storage, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def put_if_absent(self, image: Image, spool: Spool) -> bool:
+        if self._refused:
+            stored: bool = self._storage.put_if_absent(image, spool)
+            return stored
+        self._refused = True
+        return False
+
+
+def test_a_write_that_s3_refuses_for_a_conflict_is_tried_again_and_not_taken_for_nothing_there(
+    stage: Stage, own_settings: Settings, clock: TestClock
+) -> None:
+    by_request, by_sweep = stage.issue(UploadMethod.POST), stage.issue(UploadMethod.POST)
+    for image in (by_request, by_sweep):
+        stage.arrive(image)
+    uploads = uploads_on(Conflicting(stage.services.storage), stage.services, own_settings)
+    with pytest.raises(BackendUnavailable):
+        uploads.complete("alice", by_request.image_id)
+    assert uploads.complete("alice", by_request.image_id).status is Status.UPLOADED
+    clock.now += timedelta(hours=2)
+    uploads = uploads_on(Conflicting(stage.services.storage), stage.services, own_settings)
+    assert list(uploads.sweep()) == []
+    assert list(uploads.sweep()) == [by_sweep.image_id]
+    assert stage.get(by_sweep).status is Status.UPLOADED

@@ -93,11 +93,13 @@ def _require_same_user(directory: Path, first: Sequence[Image]) -> None:
         owner = json.loads(line)["user_id"] if line else None
     except FileNotFoundError:
         return
-    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise click.UsageError(f"{directory / _RECORDS} is not of an export: {error!r}") from error
     if owner is not None and [image.user_id for image in first] != [owner]:
+        whose = "yours" if first else "an empty one"
         raise click.UsageError(
-            f"{directory} holds an export of {owner}'s images, whose list this would replace. Choose another directory."
+            f"{directory} holds an export of {owner}'s images, whose list would be replaced by {whose}. "
+            "Choose another directory."
         )
 
 

@@ -45,7 +45,7 @@ export class Deletions {
     const { images, list, notice } = this.#waiting;
     this.#waiting = null;
     notice.withdraw();
-    this.#library.restore(images, list);
+    if (!this.#library.restore(images, list)) this.#library.reload();
   }
 
   /** Delete what waits now, as whoever asked for it. The requests for the first 1,000 images are made at once. */

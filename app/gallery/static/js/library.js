@@ -93,11 +93,17 @@ export class Library extends EventTarget {
     return this.#filter;
   }
 
-  /** Bring hidden images back: to their places if that list is still shown, else wherever the service lists them. */
+  /** Bring hidden images back to the list that they were in; false if another is shown, with whose next load they come. */
   restore(images, list) {
     for (const image of images) this.#hidden.delete(image.image_id);
-    if (list === this.#filter) for (const image of images) this.add(image);
-    else this.show(this.#filter);
+    if (list !== this.#filter) return false;
+    for (const image of images) this.add(image);
+    return true;
+  }
+
+  /** Load what is shown once more, from its beginning. */
+  reload() {
+    return this.show(this.#filter);
   }
 
   #insert(images, at) {
