@@ -33,7 +33,8 @@ MARK = "<!-- written by python -m tests.contract.access_table -->"
 
 
 def bearer(user_id: str, secret: str = SECRET) -> dict[str, str]:
-    claims = {"iss": "https://issuer.example", "aud": "images", "sub": user_id, "exp": time.time() + 300}
+    """Good for a day: it is made when the tests are collected, which may be long before they run."""
+    claims = {"iss": "https://issuer.example", "aud": "images", "sub": user_id, "exp": time.time() + 86_400}
     return {"Authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"}
 
 
