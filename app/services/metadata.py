@@ -150,7 +150,7 @@ class ImageMetadataService:
         if out_of_reach := lost[in_reach:]:
             try:
                 self.remove_strays(new.image_id, new, out_of_reach)
-            except (RowChanged, BackendUnavailable) as error:  # who changed it may need them; what stays does no harm
+            except (RowChanged, BackendUnavailable) as error:  # the row is written, and one that stays does no harm
                 log.warning("postings left for the audit", extra={"image_id": new.image_id, "cause": repr(error)})
 
     def _update(self, old: Image, new: Image) -> dict[str, Any]:

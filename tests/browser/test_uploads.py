@@ -226,6 +226,16 @@ def test_who_signs_in_in_another_tab_gets_nothing_of_this_one(visit: Visit) -> N
     until(lambda: len(visit.stored()) == 1, page)
 
 
+def test_who_signs_out_in_one_tab_is_signed_out_of_all(visit: Visit) -> None:
+    page = visit.open()
+    other = page.context.new_page()
+    other.goto(f"{visit.url}/")
+    other.get_by_role("button", name="Account").click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_label("Your name")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_be_visible()
+
+
 def test_what_failed_for_want_of_a_connection_goes_on_when_it_is_back(visit: Visit) -> None:
     visit.lost = True
     page = visit.open()

@@ -9,6 +9,12 @@ export const identity = document.documentElement.dataset.identity;
 /** Whoever signs in in another tab does not change who this page belongs to. */
 let credential = identity === "name" ? localStorage.getItem(USER) : sessionStorage.getItem(TOKEN);
 
+// Who signs out in another tab wants to be gone from this one too.
+if (identity === "name")
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key === USER && newValue === null) location.reload();
+  });
+
 export function isSignedIn() {
   return identity === "gateway" || credential !== null;
 }
