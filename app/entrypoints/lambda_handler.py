@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from app import logs
 from app.entrypoints.environment import settings_from_environment
+from app.entrypoints.messages import handled
 from app.errors import BackendUnavailable
 from app.problem_details import DEFAULT_HEADERS, MEDIA_TYPE, problem_details
 from app.services import Services, build_services
@@ -94,14 +95,7 @@ def _failed(records: list[Any], handle: Callable[[str], None]) -> Iterable[str]:
     for record in records:
         match record:
             case {"messageId": str(message_id), "body": str(body)}:
-                logs.request_id.set(message_id)
-                try:
-                    handle(body)
-                except BackendUnavailable as error:
-                    log.warning("message not handled", extra={"store": error.store})
-                    yield message_id
-                except Exception:
-                    log.exception("message not handled")
+                if not handled(handle, message_id, body):
                     yield message_id
             case _:
                 log.error("record of another kind")

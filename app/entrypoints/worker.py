@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
-from app import logs
+from app.entrypoints.messages import handled
 from app.entrypoints.signals import Stopped, StopSignals
 from app.entrypoints.traces import start_tracing
 from app.entrypoints.worker_watch import Watch
-from app.errors import BackendUnavailable, Overloaded
+from app.errors import BackendUnavailable
 from app.services import build_services
 from app.services.queue import VISIBILITY_SECONDS, Message, UploadQueue
 from app.settings import Settings
@@ -156,25 +156,10 @@ class Worker:
         began, done = time.perf_counter(), False
         self._figures.message_begun()
         try:
-            done = self._handled_now(message)
+            done = handled(self._handle, message.message_id, message.body)
         finally:
             self._figures.message_ended(done=done, seconds=time.perf_counter() - began)
         return done
-
-    def _handled_now(self, message: Message) -> bool:
-        logs.request_id.set(message.message_id)
-        try:
-            self._handle(message.body)
-        except BackendUnavailable as error:
-            log.warning("message not handled", extra={"store": error.store, "cause": type(error.__cause__).__name__})
-            return False
-        except Overloaded:
-            log.warning("message not handled", extra={"cause": "Overloaded"})
-            return False
-        except Exception:
-            log.exception("message not handled")
-            return False
-        return True
 
     def _sweep_often(self) -> None:
         while not self._stopping.is_set():
