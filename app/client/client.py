@@ -1,7 +1,6 @@
 """`ImageClient`: the service's operations as methods."""
 
 import base64
-import errno
 import os
 import threading
 import time
@@ -9,24 +8,22 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any, Final, Self
-from urllib.parse import quote
+from typing import Any, Final, Self
 
+from app.client.downloads import download, image_path, read
 from app.client.errors import (
     Changed,
     ImageRefused,
     NotFound,
     NotThisService,
-    WrongChecksum,
 )
 from app.client.files import (
     Progress,
+    Source,
     content_type_of,
     file_body,
     form_body,
     no_progress,
-    part_of,
-    put_in_place,
     sha256_of,
     size_of,
 )
@@ -41,7 +38,7 @@ from app.client.resources import (
     required,
     several,
 )
-from app.client.transport import Answer, Transport, pieces_of, refused_by_bucket, whole_of
+from app.client.transport import Transport, refused_by_bucket
 
 _FORM_BYTES = 64 * 1024  # at most, beside the file, of the forms that are sent here
 MAX_DELETED_AT_ONCE = 100
@@ -130,7 +127,7 @@ class ImageClient:
 
     def upload(
         self,
-        path: str | os.PathLike[str],
+        source: str | os.PathLike[str] | bytes,
         *,
         filename: str | None = None,
         title: str | None = None,
@@ -141,43 +138,43 @@ class ImageClient:
         idempotency_key: str | None = None,
         progress: Progress = no_progress,
     ) -> Image:
-        """Upload a file: through the API if it is small enough for that, else straight to the bucket.
+        """Upload a file, or its bytes: through the API if it is small enough for that, else straight to the bucket.
 
         `sha256` (hexadecimal) spares reading the file for it, if the caller knows it. With the same
         `idempotency_key` and arguments, the service makes one image within 24 hours; then the
         answer is that image as it was made, even if it has been deleted since. Also raises
         UnreadableFile, ImageRefused, UploadExpired, and Conflict where the key was used for something else.
         """
-        path = Path(path)
-        size = size_of(path)
+        file = source if isinstance(source, bytes) else Path(source)
+        size = size_of(file)
         fields: dict[str, Any] = {
-            "filename": filename or path.name,
+            "filename": filename or (file.name if isinstance(file, Path) else "image"),
             "title": title,
             "description": description,
             "location": location,
             "tags": list(tags),
         }
-        digest = sha256 or sha256_of(path)
+        digest = sha256 or sha256_of(file)
         key = idempotency_key or str(uuid.uuid4())
         limits = self.limits()
         most = limits.max_upload_bytes
         if limits.max_request_bytes is not None:
             most = min(most, limits.max_request_bytes - _FORM_BYTES)
         if size > most and "presigned-put" in limits.upload_routes:
-            return self._upload_to_bucket(path, size, fields | {"sha256": digest}, key, progress)
+            return self._upload_to_bucket(file, size, fields | {"sha256": digest}, key, progress)
         checksum = base64.b64encode(bytes.fromhex(digest)).decode()
         answer = self._transport.ask(
             "POST",
             "/images/upload",
             headers={"Idempotency-Key": key, "Repr-Digest": f"sha-256=:{checksum}:"},
-            body=form_body(path, size, fields, progress),
+            body=form_body(file, size, fields, progress),
         )
         return Image.from_json(answer.json())
 
     def _upload_to_bucket(
-        self, path: Path, size: int, fields: Mapping[str, Any], key: str, progress: Progress
+        self, file: Source, size: int, fields: Mapping[str, Any], key: str, progress: Progress
     ) -> Image:
-        content_type = content_type_of(path)
+        content_type = content_type_of(file)
         if content_type is None:
             raise ImageRefused("The file is not JPEG, PNG, GIF or WebP.", status=415, code="unsupported_image_type")
         document = {**fields, "content_type": content_type, "file_size": size, "method": "PUT"}
@@ -186,7 +183,7 @@ class ImageClient:
         image = Image.from_json(required(issued, "image", dict))
         request = UploadRequest.from_json(required(issued, "upload", dict))
         put = self._transport.ask_bucket(
-            "PUT", request.url, headers=request.headers, body=file_body(path, size, progress)
+            "PUT", request.url, headers=request.headers, body=file_body(file, size, progress)
         )
         # 412: an object is there already, from an attempt whose answer was lost, or from an earlier run.
         if put.status >= 300 and put.status != 412:
@@ -217,7 +214,7 @@ class ImageClient:
 
     def get(self, image_id: str) -> Image:
         """What is known about an image. Raises NotFound, NotAllowed."""
-        return Image.from_json(self._transport.ask("GET", f"{_path(image_id)}/metadata").json())
+        return Image.from_json(self._transport.ask("GET", f"{image_path(image_id)}/metadata").json())
 
     def download(self, image: Image, target: str | os.PathLike[str], *, progress: Progress = no_progress) -> None:
         """Write an image's bytes to a file that must not exist yet, verified by their SHA-256.
@@ -225,57 +222,11 @@ class ImageClient:
         They are gathered in a hidden file beside it. If the call is interrupted, the next one goes on from there.
         Raises FileExistsError, OSError, WrongChecksum, or NotFound.
         """
-        if image.sha256 is None:
-            raise NotFound(f"The image is {image.status}: it has no bytes.", status=404, code="image_not_found")
-        target = Path(target)
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        part = part_of(target, image.image_id)
-        try:
-            self._gather(image, part, progress)
-        except WrongChecksum:
-            part.unlink()
-            raise
-        put_in_place(part, target)
+        download(self._transport, image, Path(target), progress)
 
-    def _gather(self, image: Image, part: Path, progress: Progress) -> None:
-        """Make the file whole, whatever there is of it."""
-        with part.open("ab") as file:
-            if file.seek(0, os.SEEK_END) > image.file_size:
-                file.truncate(0)
-            resumed = file.tell() > 0
-            self._fetch(image, file, progress)
-        found = sha256_of(part)
-        if resumed and found != image.sha256:  # what was there was not the beginning of it
-            with part.open("wb") as file:
-                self._fetch(image, file, progress)
-            found = sha256_of(part)
-        if found != image.sha256:
-            raise WrongChecksum("The bytes that arrived differ from those that were stored.")
-
-    def _fetch(self, image: Image, file: IO[bytes], progress: Progress) -> None:
-        """The rest of the bytes, from where the file ends."""
-
-        def attempt() -> Answer:
-            position = file.seek(0, os.SEEK_END)
-            progress(position)
-            headers = {"Range": f"bytes={position}-", "If-Range": f'"{image.sha256}"'} if position else {}
-            with self._transport.stream(_path(image.image_id), headers) as response:
-                if response.status not in {200, 206}:
-                    return Answer(response.status, response.headers, whole_of(response))
-                if response.status == 200:
-                    file.truncate(0)
-                    position = 0
-                for piece in pieces_of(response):
-                    position += len(piece)
-                    if position > image.file_size:
-                        raise WrongChecksum("More bytes arrived than were stored.")
-                    file.write(piece)
-                    progress(position)
-            return Answer(200, {}, b"")
-
-        if file.seek(0, os.SEEK_END) < image.file_size:
-            self._transport.ask_in_pieces(attempt)
+    def read(self, image: Image) -> bytes:
+        """An image's bytes, verified by their SHA-256. Raises WrongChecksum, or NotFound."""
+        return read(self._transport, image)
 
     def edit(
         self,
@@ -292,7 +243,7 @@ class ImageClient:
         changes = {name: value for name, value in named.items() if value is not UNCHANGED}
         headers = {"If-Match": f'"{image.version}"'}
         try:
-            answer = self._transport.ask("PATCH", _path(image.image_id), headers=headers, document=changes)
+            answer = self._transport.ask("PATCH", image_path(image.image_id), headers=headers, document=changes)
         except Changed as error:
             if not error.repeated:
                 raise
@@ -306,7 +257,7 @@ class ImageClient:
     def delete(self, image_id: str) -> None:
         """Delete an image for good. Raises NotFound, NotAllowed."""
         try:
-            self._transport.ask("DELETE", _path(image_id))
+            self._transport.ask("DELETE", image_path(image_id))
         except NotFound as error:
             if not error.repeated:  # else an earlier attempt, whose answer was lost, has deleted it
                 raise
@@ -322,10 +273,6 @@ class ImageClient:
                 gone = deletion.status == "not_found" and answer.attempts > 1
                 deletions.append(Deletion(deletion.image_id, "deleted") if gone else deletion)
         return tuple(deletions)
-
-
-def _path(image_id: str) -> str:
-    return f"/images/{quote(image_id, safe='', errors='replace')}"
 
 
 def _has(image: Image, changes: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Files on their way: read in pieces, hashed, and put in place without replacing what is there."""
 
 import hashlib
+import io
 import json
 import os
 import uuid
@@ -13,6 +14,9 @@ from app.client.transport import Body
 Progress = Callable[[int], object]
 """Is told how many bytes have been moved. What it raises ends the call."""
 
+Source = Path | bytes
+"""Where a file's bytes are: on the disk, or here."""
+
 _PIECE_BYTES = 64 * 1024
 _HEAD_BYTES = 12
 
@@ -21,19 +25,19 @@ def no_progress(_: int) -> None:
     """For who does not want to know."""
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(source: Source) -> str:
     """The file's SHA-256 in hexadecimal. Raises UnreadableFile."""
     try:
-        with path.open("rb") as file:
+        with _opened(source) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(error) from error
 
 
-def size_of(path: Path) -> int:
-    """Raises UnreadableFile."""
+def size_of(source: Source) -> int:
+    """In bytes. Raises UnreadableFile."""
     try:
-        return path.stat().st_size
+        return len(source) if isinstance(source, bytes) else source.stat().st_size
     except OSError as error:
         raise unreadable(error) from error
 
@@ -42,10 +46,14 @@ def unreadable(error: OSError) -> UnreadableFile:
     return UnreadableFile(f"The file cannot be read: {error.strerror or error}.")
 
 
-def content_type_of(path: Path) -> str | None:
+def _opened(source: Source) -> io.BufferedIOBase:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def content_type_of(source: Source) -> str | None:
     """The supported type that the file's first bytes say it is."""
     try:
-        with path.open("rb") as file:
+        with _opened(source) as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise unreadable(error) from error
@@ -58,12 +66,12 @@ def content_type_of(path: Path) -> str | None:
     return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
 
 
-def file_body(path: Path, size: int, progress: Progress, *, content_type: str | None = None) -> Body:
+def file_body(source: Source, size: int, progress: Progress, *, content_type: str | None = None) -> Body:
     """The file as a request's body. Reading it raises UnreadableFile."""
-    return Body(size, content_type, lambda: _pieces(path, size, progress))
+    return Body(size, content_type, lambda: _pieces(source, size, progress))
 
 
-def form_body(path: Path, size: int, fields: Mapping[str, str | Sequence[str] | None], progress: Progress) -> Body:
+def form_body(source: Source, size: int, fields: Mapping[str, str | Sequence[str] | None], progress: Progress) -> Body:
     """The file in the part `file` of a form (RFC 7578), behind its other fields. Reading it raises UnreadableFile."""
     boundary = uuid.uuid4().hex
     parts = []
@@ -79,18 +87,18 @@ def form_body(path: Path, size: int, fields: Mapping[str, str | Sequence[str] | 
 
     def pieces() -> Iterator[bytes]:
         yield before
-        yield from _pieces(path, size, progress)
+        yield from _pieces(source, size, progress)
         yield after
 
     return Body(len(before) + size + len(after), f"multipart/form-data; boundary={boundary}", pieces)
 
 
-def _pieces(path: Path, size: int, progress: Progress) -> Iterator[bytes]:
+def _pieces(source: Source, size: int, progress: Progress) -> Iterator[bytes]:
     """Just `size` bytes, as was announced."""
     position = 0
     progress(position)
     try:
-        with path.open("rb") as file:
+        with _opened(source) as file:
             while position < size:
                 piece = file.read(min(_PIECE_BYTES, size - position))
                 if not piece:

@@ -57,6 +57,14 @@ def test_files_may_be_named_as_text_and_none_is_replaced(client: ImageClient, be
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([beach.name, "copy.jpg"])
 
 
+def test_bytes_need_no_file(client: ImageClient) -> None:
+    image = client.upload(picture(), filename="beach.jpg")
+    assert (image.filename, client.read(image)) == ("beach.jpg", picture())
+    data = picture_of_bytes(client.limits().max_upload_bytes + 1)  # goes straight to the bucket
+    image = client.upload(data, title="Large")
+    assert (image.title, image.filename, client.read(image)) == ("Large", "image", data)
+
+
 def test_an_edit_needs_the_version_that_was_read(client: ImageClient, beach: Path) -> None:
     image = client.upload(beach, title="Beach", location="Rhodes")
     edited = client.edit(image, title=None, tags=["Dusk"])

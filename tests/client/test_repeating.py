@@ -2,6 +2,7 @@
 
 import hashlib
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -185,15 +186,17 @@ def test_deletes_whose_answer_was_lost_are_found_done(client: ImageClient, stub:
     assert client.delete_many([IMAGE_ID])[0].status == "not_found"
 
 
+def _rest(asked: Asked) -> Reply:
+    """What was asked for of the bytes."""
+    start = int(asked.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+    assert 0 < start < len(BYTES)
+    return Reply(206, BYTES[start:])
+
+
 def test_a_download_goes_on_where_it_was_cut(
     client: ImageClient, stub: Stub, pauses: list[float], stored: Image, tmp_path: Path
 ) -> None:
-    def rest(asked: Asked) -> Reply:
-        start = int(asked.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        assert 0 < start < len(BYTES)
-        return Reply(206, BYTES[start:])
-
-    stub.will(Reply(200, BYTES, cut_after=200_000), rest)
+    stub.will(Reply(200, BYTES, cut_after=200_000), _rest)
     positions: list[int] = []
     client.download(stored, tmp_path / "beach.png", progress=positions.append)
     assert (tmp_path / "beach.png").read_bytes() == BYTES
@@ -212,6 +215,20 @@ def test_a_download_goes_on_where_an_earlier_call_was_cut(
     client.download(stored, tmp_path / "beach.png")
     assert stub.asked[0].headers["Range"] == "bytes=1000-"
     assert (tmp_path / "beach.png").read_bytes() == BYTES
+
+
+@pytest.mark.parametrize("second", [_rest, Reply(200, BYTES)], ids=["rest", "whole"])
+def test_bytes_that_were_cut_are_whole_in_memory_too(
+    client: ImageClient, stub: Stub, stored: Image, second: Reply | Callable[[Asked], Reply]
+) -> None:
+    stub.will(Reply(200, BYTES, cut_after=200_000), second)
+    assert client.read(stored) == BYTES
+
+
+def test_other_bytes_than_were_stored_are_not_returned(client: ImageClient, stub: Stub, stored: Image) -> None:
+    stub.will(Reply(200, bytes(len(BYTES))))
+    with pytest.raises(WrongChecksum):
+        client.read(stored)
 
 
 @pytest.mark.parametrize("left", [b"x" * 1000, b"x" * len(BYTES), b"x" * (len(BYTES) + 1)])
