@@ -1,6 +1,6 @@
 """What takes more than one call of DynamoDB, or more than a look at its answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -20,7 +20,7 @@ MAX_ACTIONS = 100
 
 _BATCH_READS = 100  # DynamoDB API Reference, "BatchGetItem"
 _MAX_ATTEMPTS = 8  # at the keys that a BatchGetItem left unprocessed
-_MAX_COLLISIONS = 25  # of a transaction; all uploads of a user meet at the user's counter, and one of them gets ahead
+_MAX_COLLISIONS = 25  # of a write; all uploads of a user meet at the user's counter, and one of them gets ahead
 _FAILED_IN_TRANSACTION = "ConditionalCheckFailed"
 
 
@@ -67,21 +67,36 @@ def item_pages(factory: AWSClientFactory, query: dict[str, Any]) -> Iterator[lis
 
 
 def transact(factory: AWSClientFactory, actions: list[Any]) -> None:
-    """Carry out all of the actions or none. Gets out of the way of others that touch the same row.
+    """Carry out all of the actions or none.
 
     Raises BackendUnavailable, or botocore's ClientError with the reasons of each action.
+    """
+    without_collisions(lambda: factory.dynamodb().transact_write_items(TransactItems=actions))
+
+
+def without_collisions(write: Callable[[], object]) -> None:
+    """Write, and again where a transaction was touching the same row just then.
+
+    DynamoDB refuses such writes, alone or in a transaction, and boto3 does not try them again (DynamoDB
+    Developer Guide, "Transaction conflict handling in DynamoDB"). Raises BackendUnavailable, or botocore's ClientError.
     """
     attempts = Attempts(_MAX_COLLISIONS)
     while True:
         try:
-            factory.dynamodb().transact_write_items(TransactItems=actions)
+            write()
         except ClientError as error:
-            codes = [reason.get("Code") for reason in cancellation_reasons(error)]
-            if _FAILED_IN_TRANSACTION in codes or "TransactionConflict" not in codes:
+            if not _is_collision(error):
                 raise
             attempts.pause()
         else:
             return
+
+
+def _is_collision(error: ClientError) -> bool:
+    if error_code(error) == "TransactionConflictException":  # of a write that is in no transaction itself
+        return True
+    codes = [reason.get("Code") for reason in cancellation_reasons(error)]
+    return "TransactionConflict" in codes and _FAILED_IN_TRANSACTION not in codes
 
 
 def row_that_failed_the_condition(error: ClientError) -> Item | None:

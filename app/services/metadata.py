@@ -17,6 +17,7 @@ from app.services.dynamodb import (
     of_user,
     row_that_failed_the_condition,
     transact,
+    without_collisions,
 )
 from app.services.join import Position
 from app.services.postings import PostingsTable
@@ -87,11 +88,11 @@ class ImageMetadataService:
         if others:
             transact(self._factory, [{kind: write}, *others])
         elif kind == "Put":
-            client.put_item(**write)
+            without_collisions(lambda: client.put_item(**write))
         elif kind == "Update":
-            client.update_item(**write)
+            without_collisions(lambda: client.update_item(**write))
         else:
-            client.delete_item(**write)
+            without_collisions(lambda: client.delete_item(**write))
 
     def get(self, image_id: str) -> Image:
         """The image as last written, whatever its status. Raises ImageNotFound."""

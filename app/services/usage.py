@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from app.errors import QuotaExceeded
 from app.models import Image, Usage, usage_of
 from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated
-from app.services.dynamodb import item_pages, of_user
+from app.services.dynamodb import item_pages, of_user, without_collisions
 from app.services.tables import (
     UNLISTED_USER_INDEX,
     USER_INDEX,
@@ -161,12 +161,14 @@ class UsageCounters:
             values[":seen"] = {"S": rfc3339(seen.at)}
         with translated("dynamodb"):
             try:
-                self._factory.dynamodb().update_item(
-                    TableName=self._table,
-                    Key=usage_key(user_id),
-                    UpdateExpression="SET used_images = :images, used_bytes = :bytes, counted_at = :now",
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=values,
+                without_collisions(
+                    lambda: self._factory.dynamodb().update_item(
+                        TableName=self._table,
+                        Key=usage_key(user_id),
+                        UpdateExpression="SET used_images = :images, used_bytes = :bytes, counted_at = :now",
+                        ConditionExpression=condition,
+                        ExpressionAttributeValues=values,
+                    )
                 )
             except ClientError as error:
                 if error_code(error) != CONDITION_FAILED:

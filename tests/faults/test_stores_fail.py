@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -98,6 +99,26 @@ def test_one_fault_anywhere_in_a_delete_is_not_noticed(
     proxy.reset(once(number, fault))
     assert api.delete(path).status_code == 200
     assert_problem(api.get(path), 404, "image_not_found")
+
+
+def test_a_write_that_meets_a_transaction_at_its_row_waits_for_it(api: httpx.Client, proxy: FaultProxy) -> None:
+    conflict = Answer(
+        400, b'{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": ""}'
+    )
+    met: Counter[str] = Counter()
+
+    def collide(call: Call) -> Answer | None:
+        met[call.operation] += 1
+        return (
+            conflict if call.operation in {"PutItem", "UpdateItem", "DeleteItem"} and met[call.operation] < 4 else None
+        )
+
+    proxy.reset(collide)
+    image = upload(api, title="Beach")
+    path = f"{IMAGES}/{image['image_id']}"
+    assert api.patch(path, json={"title": "Beach"}).json()["version"] == 2
+    assert api.delete(path).status_code == 200
+    assert (met["PutItem"], met["UpdateItem"], met["DeleteItem"]) == (4, 4, 4)
 
 
 @pytest.mark.parametrize("store", ["s3", "dynamodb"])
