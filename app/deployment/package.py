@@ -14,7 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MAX_UNPACKED_BYTES = 250 * 1024 * 1024  # AWS Lambda Developer Guide, "Lambda quotas"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
-# Amazon Linux 2023, under all of Lambda's Pythons from 3.12 on, has glibc 2.34, so wheels for older ones do.
+PYTHONS = ("3.12", "3.13", "3.14")
+"""Those of Lambda on Amazon Linux 2023; older ones run on Amazon Linux 2, whose glibc is too old for our wheels."""
+
+# Amazon Linux 2023 has glibc 2.34, so wheels for older ones do.
 _GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 _WITHOUT_WHEELS = ("pyvips==",)
 _BLOCK = re.compile(r"^[^\s#].*(?:\n[ \t].*)*\n", re.MULTILINE)  # a requirement with its hashes

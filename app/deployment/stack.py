@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,12 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        OperationEventTypeDef,
+        ParameterTypeDef,
+        StackEventTypeDef,
+        StackTypeDef,
+    )
 
 _NO_CHANGE = ("didn't contain changes", "No updates are to be performed")
 # AWS CloudFormation User Guide, "Understand CloudFormation stack creation events", and the stack status codes.
@@ -53,9 +58,17 @@ def parameter_names(template: str) -> frozenset[str]:
 class Stack:
     """One stack, by its name. Methods that take time yield lines about what happens meanwhile."""
 
-    def __init__(self, client: "CloudFormationClient", name: str, *, is_emulated: bool = False) -> None:
+    def __init__(
+        self,
+        client: "CloudFormationClient",
+        name: str,
+        *,
+        is_emulated: bool = False,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._client = client
         self.name = name
+        self._sleep = sleep
         self._poll_seconds = 0.2 if is_emulated else 2
         # ministack 1.5.33 refuses, before it begins, a bucket that exists, also where the change set takes it up.
         self._disable_validation = is_emulated
@@ -90,11 +103,15 @@ class Stack:
             self._client.continue_update_rollback(StackName=self.name)
             yield from self._watch(self.name, after, good={"UPDATE_ROLLBACK_COMPLETE"})
 
-    def propose(self, template: str | None, parameters: Mapping[str, str]) -> ChangeSet | None:
+    def propose(
+        self, template: str | None, parameters: Mapping[str, str], *, reverts_drift: bool = False
+    ) -> ChangeSet | None:
         """Ask what would change; None where nothing would.
 
         Without a template it stays the one deployed last, and so do the parameters not given here.
-        Tables and the bucket that an earlier stack of this name has left are taken up again. Raises StackError.
+        Tables and the bucket that an earlier stack of this name has left are taken up again. What differs from the
+        template deployed last is seen only with `reverts_drift` (CloudFormation User Guide, "Using drift-aware change
+        sets"). Raises StackError.
         """
         exists = self.status() not in {None, "REVIEW_IN_PROGRESS"}
         given: list[ParameterTypeDef] = [
@@ -105,6 +122,8 @@ class Stack:
                 {"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters() if name not in parameters
             ]
         body: dict[str, Any] = {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
+        if reverts_drift and exists:
+            body["DeploymentMode"] = "REVERT_DRIFT"
         made = self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{time.time_ns()}",
@@ -121,10 +140,11 @@ class Stack:
                 return ChangeSet(made, tuple(self._lines_of(made)))
             if found["Status"] == "FAILED":
                 reason = found.get("StatusReason", "")
+                refusals = list(self._refusals(ChangeSetName=made))
                 self.discard(made)
                 if any(words in reason for words in _NO_CHANGE):
                     return None
-                raise StackError(f"CloudFormation rejected the change: {reason}")
+                raise StackError(f"CloudFormation rejected the change: {'; '.join(refusals) or reason}")
             self._pause()
 
     def discard(self, change_set: str) -> None:
@@ -151,7 +171,7 @@ class Stack:
 
     def _pause(self) -> None:
         """Between two looks at it. botocore's waiters wait in silence, and cannot tell what failed and why."""
-        time.sleep(self._poll_seconds)
+        self._sleep(self._poll_seconds)
 
     def _describe(self, name: str) -> "StackTypeDef | None":
         try:
@@ -180,22 +200,24 @@ class Stack:
     def _watch(self, stack: str, after: str | None, *, good: set[str] | frozenset[str]) -> Iterator[str]:
         """Follow a stack to the end of what it does, which began behind an event."""
         failure: str | None = None
-        begun = False
+        begun = ended = False
         while True:
-            found = self._describe(stack)
-            status = found["StackStatus"] if found else "DELETE_COMPLETE"
             for event in self._events(stack, after):
                 begun, after = True, event["EventId"]
                 if self._is_news(event):
                     yield _line_of(event)
                 if event.get("ResourceStatus", "").endswith("_FAILED"):
                     failure = failure or _failure_of(event)
-            # Until something has happened an end is that of the last change.
-            if status == "DELETE_COMPLETE" or (begun and not status.endswith("_IN_PROGRESS")):
+            if ended:
                 break
-            self._pause()
+            # Only now, or it could be the end of the last change; and then the events once more, for those between.
+            found = self._describe(stack)
+            status = found["StackStatus"] if found else "DELETE_COMPLETE"
+            ended = status == "DELETE_COMPLETE" or (begun and not status.endswith("_IN_PROGRESS"))
+            if not ended:
+                self._pause()
         if status not in good:
-            failure = "; ".join(self._refusals(stack)) or failure
+            failure = "; ".join(self._refusals(StackName=stack)) or failure
             raise StackError(f"{self.name} is {status}. {failure or (found and found.get('StackStatusReason')) or ''}")
 
     def _is_news(self, event: "StackEventTypeDef") -> bool:
@@ -203,17 +225,22 @@ class Stack:
         begins = event.get("ResourceStatus", "").endswith("_IN_PROGRESS")
         return not begins or event.get("LogicalResourceId") == self.name
 
-    def _refusals(self, stack: str) -> Iterator[str]:
-        """What CloudFormation found wrong before it began; the stack's own events only say that there was something."""
+    def _refusals(self, **of: str) -> Iterator[str]:
+        """What CloudFormation found wrong before it began; a status or an event only says that there was something.
+
+        CloudFormation User Guide, "Validate stack deployments".
+        """
+        events: list[OperationEventTypeDef] = []
         try:
-            events = self._client.describe_events(StackName=stack).get("OperationEvents", [])
-        except ClientError:
+            for page in self._client.get_paginator("describe_events").paginate(**of):  # type: ignore[arg-type]
+                events += page.get("OperationEvents", ())
+        except ClientError:  # an emulator's
             return
         operation = events[0].get("OperationId") if events else None
         for event in events:
             if event.get("EventType") == "VALIDATION_ERROR" and event.get("OperationId") == operation:
-                of, kind = event.get("LogicalResourceId"), event.get("ResourceType")
-                yield f"{of} ({kind}): {event.get('ValidationStatusReason')}"
+                named, kind = event.get("LogicalResourceId"), event.get("ResourceType")
+                yield f"{named} ({kind}): {event.get('ValidationStatusReason')}"
 
     def _events(self, stack: str, after: str | None) -> "list[StackEventTypeDef]":
         """The events behind one, oldest first."""

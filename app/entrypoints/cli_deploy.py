@@ -16,7 +16,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from app.deployment.package import ROOT, Dependencies, Package, PackageError, build_package
+from app.deployment.package import PYTHONS, ROOT, Dependencies, Package, PackageError, build_package
 from app.deployment.stack import Stack, StackError, parameter_names, with_literal_names
 from app.deployment.stores import StoreError, remove_bucket, remove_table, upload_package
 from app.setting_types import LOCAL_STAGE
@@ -84,9 +84,10 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
 @target_options
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--code-only", is_flag=True, help="Update only the functions, nothing else in the stack.")
+@click.option("--revert-drift", is_flag=True, help="Also undo what was changed or deleted without this command.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the template.")
 @click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True)
-@click.option("--python", default="3.13", show_default=True, help="Lambda's Python.")
+@click.option("--python", type=click.Choice(PYTHONS), default="3.13", show_default=True, help="Lambda's Python.")
 @click.option(
     "--dependencies",
     type=click.Choice([choice.value for choice in Dependencies]),
@@ -102,6 +103,7 @@ def deploy(
     stack_name: str | None,
     dry_run: bool,
     code_only: bool,
+    revert_drift: bool,
     settings: tuple[str, ...],
     architecture: str,
     python: str,
@@ -112,8 +114,10 @@ def deploy(
     Safe to repeat: unchanged resources are left alone, and a failed deployment is resumed.
     """
     with _told_plainly(), tempfile.TemporaryDirectory() as directory:
-        if code_only and settings:
-            raise click.UsageError("--code-only leaves all parameters as they are and cannot be combined with --set.")
+        if code_only and (settings or revert_drift):
+            raise click.UsageError(
+                "--code-only leaves all else as it is and cannot be combined with --set or --revert-drift."
+            )
         given = _parameters(settings)
         aws, target = _target(stage, region, endpoint_url, stack_name)
         stack = _stack(aws, target)
@@ -136,7 +140,11 @@ def deploy(
             "Runtime": f"python{python}",
             "PlainHttp": str((endpoint_url or "").startswith("http://")).lower(),
         }
-        proposed = stack.propose(None if code_only else _template(target), code if code_only else own | code | given)
+        proposed = stack.propose(
+            None if code_only else _template(target),
+            code if code_only else own | code | given,
+            reverts_drift=revert_drift,
+        )
         if proposed is None:
             click.echo(f"{target.stack_name}: no change")
         elif dry_run:
@@ -165,9 +173,9 @@ def teardown(*, stage: str, region: str, endpoint_url: str | None, stack_name: s
         was_there = stack.status() is not None
         _show(stack.delete())
         removed = [
-            remove_bucket(aws.s3, target.images_bucket, with_data=delete_data > 1),
+            remove_bucket(aws.s3, target.images_bucket, account=target.account, with_data=delete_data > 1),
             *(remove_table(aws.dynamodb, table, with_data=delete_data > 1) for table in target.tables),
-            remove_bucket(aws.s3, target.packages_bucket, with_data=True),
+            remove_bucket(aws.s3, target.packages_bucket, account=target.account, with_data=True),
         ]
         done = [line for line in removed if line is not None]
         _show(done)
@@ -219,7 +227,7 @@ def _parameters(given: Iterable[str]) -> dict[str, str]:
 
 
 def _upload(aws: Clients, target: Target, package: Package, key: str) -> None:
-    if upload_package(aws.s3, target.packages_bucket, key, package, region=target.region):
+    if upload_package(aws.s3, target.packages_bucket, key, package, region=target.region, account=target.account):
         click.echo(f"  uploaded to {target.packages_bucket}")
     else:
         click.echo(f"  already in {target.packages_bucket}")
