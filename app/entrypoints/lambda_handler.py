@@ -11,7 +11,7 @@ import binascii
 import functools
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from app.entrypoints.messages import handled
 from app.errors import BackendUnavailable
 from app.problem_details import DEFAULT_HEADERS, MEDIA_TYPE, problem_details
 from app.services import Services, build_services
+from app.services.queue import Message
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,10 +67,11 @@ def make_api(settings: Settings, services: Services | None = None) -> Handler:
     return api
 
 
-def make_s3_events(handle: Callable[[str], None]) -> Handler:
+def make_s3_events(handle: Callable[[str], None], keep: Callable[[Sequence[Message]], None]) -> Handler:
     """Handles messages of the queue, and tells which must come again.
 
-    AWS Lambda Developer Guide, "Implementing partial batch responses".
+    AWS Lambda Developer Guide, "Implementing partial batch responses". They would come when the queue's visibility
+    time-out is over, which is six times the function's own: `keep` says a minute instead.
     """
 
     def s3_events(event: Any, _context: object) -> Event:
@@ -77,7 +79,12 @@ def make_s3_events(handle: Callable[[str], None]) -> Handler:
         if not isinstance(records, list):
             log.error("event of another kind")
             return {"batchItemFailures": []}
-        return {"batchItemFailures": [{"itemIdentifier": failed} for failed in _failed(records, handle)]}
+        if failed := list(_failed(records, handle)):
+            try:
+                keep(failed)
+            except BackendUnavailable as error:  # then they come later
+                log.warning("queue unavailable", extra={"store": error.store, "messages": len(failed)})
+        return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
 
     return s3_events
 
@@ -91,12 +98,12 @@ def make_sweep(sweep: Callable[[], Iterable[str]]) -> Handler:
     return sweep_expired
 
 
-def _failed(records: list[Any], handle: Callable[[str], None]) -> Iterable[str]:
+def _failed(records: list[Any], handle: Callable[[str], None]) -> Iterable[Message]:
     for record in records:
         match record:
-            case {"messageId": str(message_id), "body": str(body)}:
+            case {"messageId": str(message_id), "receiptHandle": str(receipt), "body": str(body)}:
                 if not handled(handle, message_id, body):
-                    yield message_id
+                    yield Message(message_id, receipt, body)
             case _:
                 log.error("record of another kind")
 
@@ -177,7 +184,8 @@ def _own_api() -> Handler:
 
 @functools.cache
 def _own_s3_events() -> Handler:
-    return make_s3_events(build_services(_own_settings()).uploads.handle)
+    services = build_services(_own_settings())
+    return make_s3_events(services.uploads.handle, services.queue.keep)
 
 
 @functools.cache

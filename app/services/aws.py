@@ -182,6 +182,8 @@ class AWSClientFactory:
             origin, prefix = bucket_address(origin, bucket, in_path=self._settings.endpoint_url is not None)
         if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # only boto3 knows proxies
             return client
+        if "aws-global" in origin:  # no host: boto3 finds one for each call, as for FIPS in us-east-1
+            return client
         shared: Any = {
             "connections": Connections(
                 origin,

@@ -37,7 +37,9 @@ def provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
 
 def _provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
     with translated("s3"):
-        _make_bucket(factory, settings)
+        make_private_bucket(factory.s3(), settings.s3_bucket, settings.aws_region)
+        _require_no_other_queue(factory, settings)
+        _configure_bucket(factory, settings)
     yield f"bucket {settings.s3_bucket}"
     for definition in (images_table(settings.images_table), postings_table(settings.postings_table)):
         with translated("dynamodb"):
@@ -77,9 +79,19 @@ def make_private_bucket(s3: "S3Client", bucket: str, region: str) -> None:
     )
 
 
-def _make_bucket(factory: AWSClientFactory, settings: Settings) -> None:
+def _require_no_other_queue(factory: AWSClientFactory, settings: Settings) -> None:
+    """A bucket that tells another queue belongs to a stack, or to another deployment: it would be deaf from now on."""
+    found = factory.s3().get_bucket_notification_configuration(Bucket=settings.s3_bucket)
+    queues = {it["QueueArn"].rpartition(":")[2] for it in found.get("QueueConfigurations", ())}
+    if others := sorted(queues - {settings.uploads_queue}):
+        raise ProvisionError(
+            f"bucket {settings.s3_bucket} sends its events to queue {others[0]}, not to {settings.uploads_queue}. "
+            "If it is a stack's, use `deploy`; otherwise set UPLOADS_QUEUE, or remove the bucket's notifications."
+        )
+
+
+def _configure_bucket(factory: AWSClientFactory, settings: Settings) -> None:
     s3, bucket = factory.s3(), settings.s3_bucket
-    make_private_bucket(s3, bucket, settings.aws_region)
     s3.put_bucket_encryption(
         Bucket=bucket,
         ServerSideEncryptionConfiguration={

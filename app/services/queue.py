@@ -21,6 +21,7 @@ VISIBILITY_SECONDS = 60
 MAX_RECEIVES = 5
 """After so many times unhandled a message goes to the dead-letter queue."""
 BATCH = 10  # most messages of one request (Amazon SQS API Reference, "ReceiveMessage", "DeleteMessageBatch")
+_MISSING = ("QueueDoesNotExist", "NonExistentQueue")  # by the name of today's protocol, and of the one before it
 _COUNTS: dict[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], str] = {
     "ApproximateNumberOfMessages": "waiting",
     "ApproximateNumberOfMessagesNotVisible": "in_flight",
@@ -80,7 +81,7 @@ class UploadQueue:
                 log.warning("message not deleted", extra={"message_id": message.message_id, "code": failed.get("Code")})
 
     def keep(self, messages: Iterable[Message]) -> None:
-        """They are still being worked on: nobody else gets them for another while."""
+        """Nobody else gets them for another minute: they are still being worked on, or have just failed."""
         self._set_visibility(messages, VISIBILITY_SECONDS)
 
     def give_back(self, messages: Iterable[Message]) -> None:
@@ -132,7 +133,7 @@ class UploadQueue:
             try:
                 self._known_url = self._url_of(self._name)
             except ClientError as error:
-                if not error_code(error).endswith("QueueDoesNotExist"):
+                if not error_code(error).endswith(_MISSING):
                     raise
                 raise BackendUnavailable("sqs") from error  # it may be made while the worker waits
         return self._known_url

@@ -86,6 +86,14 @@ def test_our_own_setting_trusted_proxy_is_no_proxy(monkeypatch: pytest.MonkeyPat
     assert isinstance(factory("http://store.example").dynamodb(), FastDynamoDB)
 
 
+def test_where_only_boto3_knows_the_host_it_is_left_to_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    made = AWSClientFactory(test_settings(aws_endpoint_url=None, aws_region="us-east-1", fast_aws=True))
+    assert not isinstance(made.s3(), FastS3)
+    elsewhere = AWSClientFactory(test_settings(aws_endpoint_url=None, aws_region="us-west-2", fast_aws=True))
+    assert isinstance(elsewhere.s3(), FastS3)
+
+
 @pytest.mark.parametrize("endpoint", [None, "http://localhost:4566"])
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1"])
 @pytest.mark.parametrize("bucket", ["images", "my.images"])

@@ -4,8 +4,8 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 import pytest
 from moto import mock_aws
@@ -16,6 +16,7 @@ from app.problem_details import DEFAULT_HEADERS
 from app.services import Services, build_services
 from app.services.aws import AWSClientFactory
 from app.services.provision import provision
+from app.services.queue import Message
 from app.settings import Settings
 from tests.samples import picture
 
@@ -238,7 +239,7 @@ def queue_event(*bodies: str) -> Event:
         "Records": [
             {
                 "messageId": f"message-{number}",
-                "receiptHandle": "AQEB",
+                "receiptHandle": f"receipt-{number}",
                 "body": body,
                 "attributes": {"ApproximateReceiveCount": "1"},
                 "eventSource": "aws:sqs",
@@ -248,8 +249,9 @@ def queue_event(*bodies: str) -> Event:
     }
 
 
-def test_only_messages_that_could_not_be_handled_come_again() -> None:
-    handled = []
+def test_only_messages_that_could_not_be_handled_come_again_and_in_a_minute() -> None:
+    handled: list[str] = []
+    kept: list[Message] = []
 
     def handle(body: str) -> None:
         if body == "down":
@@ -258,19 +260,33 @@ def test_only_messages_that_could_not_be_handled_come_again() -> None:
             raise RuntimeError
         handled.append(body)
 
-    answer = make_s3_events(handle)(queue_event("a", "down", "b", "bug", "c"), None)
+    answer = make_s3_events(handle, kept.extend)(queue_event("a", "down", "b", "bug", "c"), None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}, {"itemIdentifier": "message-3"}]}
     assert handled == ["a", "b", "c"]
+    assert [message.receipt for message in kept] == ["receipt-1", "receipt-3"]
+
+
+def test_messages_come_again_also_where_the_queue_cannot_be_told_when() -> None:
+    def fail(_: object) -> NoReturn:
+        raise BackendUnavailable("sqs")
+
+    assert make_s3_events(fail, fail)(queue_event("a"), None) == {
+        "batchItemFailures": [{"itemIdentifier": "message-0"}]
+    }
+
+
+def keep_none(messages: Sequence[Message]) -> None:
+    assert not messages, "nothing failed"
 
 
 @pytest.mark.parametrize("event", [{}, None, [], {"Records": 1}, {"Records": [1, {}, {"messageId": "x"}]}])
 def test_events_of_another_kind_are_passed_over(event: Any) -> None:
-    assert make_s3_events(lambda _: None)(event, None) == {"batchItemFailures": []}
+    assert make_s3_events(lambda _: None, keep_none)(event, None) == {"batchItemFailures": []}
 
 
 def test_messages_that_are_garbage_are_passed_over(services: Services) -> None:
     event = queue_event("", "{", "[]", '{"Event": "s3:TestEvent"}', '{"Records": [{}]}')
-    assert make_s3_events(services.uploads.handle)(event, None) == {"batchItemFailures": []}
+    assert make_s3_events(services.uploads.handle, keep_none)(event, None) == {"batchItemFailures": []}
 
 
 def test_the_sweep_says_how_many_uploads_it_ended() -> None:

@@ -4,15 +4,16 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry
 
 from app.entrypoints.worker import Worker
 from app.errors import BackendUnavailable, Overloaded
 from app.services.aws import AWSClientFactory
-from app.services.provision import provision
+from app.services.provision import ProvisionError, provision
 from app.services.queue import Message, UploadQueue
 from app.settings import Settings
 from app.worker_metrics import WorkerMetrics
@@ -165,3 +166,29 @@ def test_rows_of_abandoned_uploads_are_deleted_by_the_table_itself(
 ) -> None:
     answer = factory.dynamodb().describe_time_to_live(TableName=own_settings.images_table)
     assert answer["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
+
+
+def test_a_bucket_whose_events_go_elsewhere_is_left_as_it_is(factory: AWSClientFactory, own_settings: Settings) -> None:
+    told = factory.s3().get_bucket_notification_configuration(Bucket=own_settings.s3_bucket)["QueueConfigurations"]
+    others = own_settings.model_copy(update={"uploads_queue": "another"})
+    with pytest.raises(ProvisionError, match=f"its events to queue {own_settings.uploads_queue}, not to another"):
+        list(provision(factory, others))
+    now = factory.s3().get_bucket_notification_configuration(Bucket=own_settings.s3_bucket)["QueueConfigurations"]
+    assert now == told
+
+
+@pytest.mark.parametrize("code", ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"])
+def test_a_queue_that_is_missing_may_be_made_yet(own_settings: Settings, code: str) -> None:
+    class Missing:
+        def sqs(self) -> "Missing":
+            return self
+
+        def get_queue_url(self, **_: str) -> NoReturn:
+            raise ClientError({"Error": {"Code": code}}, "GetQueueUrl")
+
+        def change_message_visibility_batch(self, **_: object) -> NoReturn:
+            raise AssertionError("of which queue?")
+
+    factory: Any = Missing()
+    with pytest.raises(BackendUnavailable):
+        UploadQueue(factory, own_settings).give_back([Message("id", "receipt", "")])
