@@ -5,7 +5,7 @@ clients read it, in answers and in the reason of a rejected upload. `detail` is 
 it never holds a key, a bucket, or another user's data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -177,3 +177,14 @@ class BackendUnavailable(ServiceError):
     def __init__(self, store: str) -> None:
         super().__init__()
         self.store = store
+
+
+class NotReady(ServiceError):
+    """Not all stores answer, which is all that was asked; `checks` says of each whether it is ok or failing."""
+
+    code = "backend_unavailable"
+    default_detail = "Not all stores answer."
+
+    def __init__(self, checks: Mapping[str, str]) -> None:
+        super().__init__()
+        self.checks = checks

@@ -25,6 +25,8 @@ _WORDS = {
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
     "missing": "is missing",
+    "model_type": "must be a JSON object",
+    "string_pattern_mismatch": "does not have the right form",
     "string_too_long": "has more than {max_length} characters",
     "string_too_short": "has fewer than {min_length} characters",
     "string_type": "must be a text",

@@ -1,11 +1,8 @@
 """A failure as every client is told it, whoever answers: the application, the server or the function."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 
 import orjson
-
-from app.errors import FieldError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -21,18 +18,16 @@ DEFAULT_HEADERS = {
 }
 
 
-def problem_details(
-    status: int, code: str, detail: str, *, request_id: str, fields: Sequence[FieldError] = ()
-) -> bytes:
-    """The body of the answer (RFC 9457); `fields` are those of the request that are not valid."""
-    body: dict[str, object] = {
-        "type": f"urn:image-storage:problem:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id,
-    }
-    if fields:
-        body["errors"] = [{"field": item.field, "message": item.message} for item in fields]
-    return orjson.dumps(body)
+def problem_details(status: int, code: str, detail: str, *, request_id: str, **members: object) -> bytes:
+    """The body of the answer (RFC 9457), with members beside those that all have."""
+    return orjson.dumps(
+        {
+            "type": f"urn:image-storage:problem:{code}",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "request_id": request_id,
+            **members,
+        }
+    )

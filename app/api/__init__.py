@@ -17,14 +17,13 @@ from app.api.context import EXTENSION, Context, context
 from app.api.hardening import Hardened, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
-from app.errors import FieldError, InvalidRequest
 from app.gallery import gallery_blueprint
 from app.services import Services, build_services
 from app.settings import Settings
 from app.variant_specs import default_spec
 
 REQUEST_ID_HEADER = "X-Request-ID"
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
 
 
 class _Application(Flask):
@@ -68,10 +67,6 @@ def _begin() -> None:
     g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
     g.access = accesses.begin(context())
     logs.request_id.set(g.request_id)
-    try:
-        request.environ["PATH_INFO"].encode("latin-1").decode()  # as WSGI carries bytes (PEP 3333)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(errors=[FieldError("path", "is not UTF-8")]) from error
 
 
 def _finish(response: Response) -> Response:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import orjson
 from flask import Request
@@ -41,6 +42,7 @@ _DISCARD_STALL_SECONDS = 1  # without a byte, after which the answer is there fo
 _STALL_SECONDS = 20  # without a byte, after which a client no longer holds a thread
 _EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
 # RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
+_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 _SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
 
 
@@ -54,7 +56,7 @@ class Upload:
 
 def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """The JSON object in the body. Raises InvalidRequest where there is none."""
-    if request.mimetype != "application/json":
+    if not request.is_json:  # also application/merge-patch+json (RFC 7396), whose rules are those of our edits
         raise InvalidRequest("Send JSON, with Content-Type: application/json.")
     return _json_object(b"".join(_pieces(request, max_bytes)))
 
@@ -164,18 +166,34 @@ class _Form:
 
     def _begin(self, part: MultipartSegment) -> None:
         self._part, self._text = part, bytearray()
-        if part.name != "file" and part.filename is not None:
-            raise InvalidRequest("Send the image in the form field file.", errors=[FieldError("file", "is missing")])
-        if part.name == "file":
+        name, filename = part.name or "", _filename(part)
+        if name != "file" and filename is not None:
+            missing = [FieldError("file", "is missing")] if self._filename is None else []
+            raise InvalidRequest(
+                "Send the image in the form field file.", errors=[*missing, FieldError(name, "is a file")]
+            )
+        if name == "file":
             if self._filename is not None:
                 raise InvalidRequest(errors=[FieldError("file", "is given more than once")])
-            self._filename = part.filename or ""
+            self._filename = filename or ""
 
     def _decoded(self, name: str) -> str:
         try:
             return self._text.decode()
         except UnicodeDecodeError as error:
             raise InvalidRequest(errors=[FieldError(name, "is not UTF-8")]) from error
+
+
+def _filename(part: MultipartSegment) -> str | None:
+    """The name of a part's file. Some clients send one beyond ASCII as `filename*` (RFC 8187), against RFC 7578."""
+    match = _EXTENDED_FILENAME.search(part.header("Content-Disposition", ""))
+    if match is None:
+        plain: str | None = part.filename
+        return plain
+    try:
+        return unquote(match[1], errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(errors=[FieldError("filename", "is not UTF-8")]) from error
 
 
 def _read_base64(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
@@ -192,6 +210,8 @@ def _read_base64(request: Request, models: RequestModels, spool: Spool) -> Uploa
         head, comma, encoded = encoded.partition(",")
         if not comma or not head.lower().endswith(";base64"):
             raise InvalidRequest(errors=[FieldError("image_data", "is a data: URI without ;base64,")])
+        if "%" in encoded:
+            encoded = unquote(encoded)
     if any(blank in encoded for blank in "\r\n \t"):
         encoded = "".join(encoded.split())
     if "=" in encoded[:-2]:

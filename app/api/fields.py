@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -15,6 +15,7 @@ from app.times import parsed_timestamp
 
 MAX_WANTED_TAGS = 20
 _MAX_WANTED_WORDS = 10
+_DIGEST = "^[0-9A-Fa-f]{64}$"
 MAX_WANTED_TEXT = 1000  # characters
 _MAX_TAGS_TEXT = 64 * 1024  # characters, of all tags in one string
 _MAX_TAGS_WRITTEN = 1000  # before blanks and duplicates are taken out
@@ -28,6 +29,14 @@ def blank_as_none(value: object) -> object:
 def bare_name(value: object) -> object:
     """A filename without path and control characters; browsers send what the disk has."""
     return cleaned_filename(value) if isinstance(value, str) else value
+
+
+def required_name(value: object) -> object:
+    """As `bare_name`, of which something must be left."""
+    name = bare_name(value)
+    if isinstance(value, str) and not name:
+        raise PydanticCustomError("filename", "names no file")
+    return name
 
 
 NAMES_SOMETHING: JsonDict = {"pattern": r"[^\s./\\\x00-\x1f\x7f-\x9f][^/\\]*$"}
@@ -78,9 +87,15 @@ def _moment(value: object) -> object:
         raise PydanticCustomError("timestamp", "{problem}", {"problem": str(error)}) from error
 
 
+def _hexadecimal(value: object) -> object:
+    if isinstance(value, str) and not re.match(_DIGEST, value):
+        raise PydanticCustomError("digest", "must be 64 hexadecimal digits")
+    return value
+
+
 def plain_number(value: object) -> object:
     """Python reads more as a number than people do: 1_0, +5, 5.0, or with blanks around."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}", value):
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,1000}", value):
         raise PydanticCustomError("number", "must be a whole number, written in digits")
     return value
 
@@ -90,6 +105,17 @@ def json_number(value: object) -> object:
     if isinstance(value, str | bool):
         raise PydanticCustomError("number", "must be a whole number")
     return value
+
+
+def only_without(other: str) -> Callable[[object, ValidationInfo], object]:
+    """Refuses a field beside another, which comes before it in the model."""
+
+    def check(value: object, info: ValidationInfo) -> object:
+        if value and info.data.get(other):
+            raise PydanticCustomError("alone", "cannot be combined with {other}", {"other": other})
+        return value
+
+    return check
 
 
 def one_of(names: Collection[str]) -> Callable[[str], str]:
@@ -113,7 +139,7 @@ def with_words(text: str) -> str:
     return text
 
 
-Digest = Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$", to_lower=True)]
+Digest = Annotated[str, StringConstraints(pattern=_DIGEST, to_lower=True), BeforeValidator(_hexadecimal)]
 """A SHA-256 in hexadecimal, in lower case once it is read."""
 WantedText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WANTED_TEXT)]
 WantedTag = Annotated[

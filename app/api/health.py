@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response
 
+from app import errors
 from app.api.context import context
 from app.api.operations import Answer, Operation, operation
 from app.api.presenting import json_response
@@ -28,18 +29,17 @@ def health() -> Response:
 @operation(
     Operation(
         summary="Check that the stores answer",
-        answers={
-            200: Answer(description="All stores answer", model=Readiness),
-            503: Answer(description="Those listed as failing do not answer", model=Readiness),
-        },
+        answers={200: Answer(description="All stores answer", model=Readiness)},
+        failures=(errors.NotReady,),
         identified=False,
     )
 )
 def ready() -> Response:
     failing = context().services.readiness.failing_stores()
     checks = {store: "failing" if store in failing else "ok" for store in ("s3", "dynamodb", "sqs")}
-    answer = Readiness.model_validate({"status": "unavailable" if failing else "ready", "checks": checks})
-    return json_response(answer, 503 if failing else 200)
+    if failing:
+        raise errors.NotReady(checks)
+    return json_response(Readiness.model_validate({"status": "ready", "checks": checks}))
 
 
 @blueprint.get("/api/v1/limits")

@@ -35,6 +35,7 @@ class ImageIdConverter(BaseConverter):
     """Any segment but the names of routes, so that those answer 405 and not that there is no such image."""
 
     regex = r"(?!(?:upload|batch-delete)\Z)[^/]+"
+    part_isolating = True  # werkzeug would not know by such an expression that it stays within one segment
 
 
 _ONE_IMAGE = (errors.NotOwner, errors.ImageNotFound)

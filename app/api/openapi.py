@@ -158,8 +158,7 @@ class _Document:
             problem: Json = {"description": ", ".join(names)}
             if method != "HEAD":
                 problem["content"] = {MEDIA_TYPE: {"schema": schema}}
-            # /ready says what fails in its own words, with a status that is also a failure's.
-            responses.setdefault(str(status), problem)
+            responses[str(status)] = problem
         return dict(sorted(responses.items()))
 
     def _kinds(self, contract: Operation) -> Iterable[Kind]:

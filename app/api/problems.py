@@ -54,6 +54,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.QuotaExceeded: 429,
     errors.BackendUnavailable: 503,
     errors.Overloaded: 503,
+    errors.NotReady: 503,
 }
 KINDS = {failure: Kind(status, failure.code) for failure, status in _STATUSES.items()}
 
@@ -73,14 +74,14 @@ def _service_error(error: errors.ServiceError) -> Response:
     kind = KINDS[type(error)]
     if kind.status in _REFUSALS:
         _note_refusal(kind)
-    response = _problem(kind, str(error), error.errors if isinstance(error, errors.InvalidRequest) else ())
+    response = _problem(kind, str(error), **_members(error))
     match error:
         case errors.BackendUnavailable():
             log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RateLimited():
             response.headers["Retry-After"] = str(error.retry_after_seconds)
-        case errors.RequestInProgress() | errors.Overloaded():
+        case errors.RequestInProgress() | errors.Overloaded() | errors.NotReady():
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RangeNotSatisfiable():
             response.headers["Content-Range"] = f"bytes */{error.complete_length}"
@@ -122,6 +123,16 @@ def _unexpected_error(error: Exception) -> Response:
     return _problem(INTERNAL_ERROR, "Something went wrong here. The request_id helps to find out what.")
 
 
-def _problem(kind: Kind, detail: str, fields: tuple[errors.FieldError, ...] = ()) -> Response:
-    body = problem_details(kind.status, kind.code, detail, request_id=g.request_id, fields=fields)
+def _members(error: errors.ServiceError) -> dict[str, object]:
+    """What some failures tell beside what all do."""
+    match error:
+        case errors.InvalidRequest(errors=fields) if fields:
+            return {"errors": [{"field": item.field, "message": item.message} for item in fields]}
+        case errors.NotReady(checks=checks):
+            return {"checks": checks}
+    return {}
+
+
+def _problem(kind: Kind, detail: str, **members: object) -> Response:
+    body = problem_details(kind.status, kind.code, detail, request_id=g.request_id, **members)
     return Response(body, kind.status, mimetype=MEDIA_TYPE)

@@ -6,7 +6,7 @@ They depend on the settings (how long may a title be?), so they are made per app
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -14,9 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     create_model,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from app.api.fields import (
     MAX_WANTED_TAGS,
@@ -31,7 +29,9 @@ from app.api.fields import (
     distinct,
     json_number,
     one_of,
+    only_without,
     plain_number,
+    required_name,
     tag_cleaner,
     with_words,
     written_tags,
@@ -154,7 +154,7 @@ class ListQuery(Request):
         Digest | None,
         Field(description="of the stored bytes, hexadecimal; before UPLOADED, of the announced ones"),
     ] = None
-    content_type: Annotated[str | None, Field(description="exactly this type")] = None
+    content_type: Annotated[WantedText | None, Field(description="exactly this type")] = None
     created_after: Annotated[Moment | None, Field(description="at or after this time")] = None
     created_before: Annotated[Moment | None, Field(description="before this time")] = None
     status: Literal["PENDING_UPLOAD", "UPLOADED", "REJECTED"] = "UPLOADED"
@@ -200,13 +200,9 @@ class DownloadQuery(Request):
 
     download: Annotated[bool, Field(description="as an attachment")] = False
     redirect: Annotated[bool, Field(description="redirect to the presigned URL")] = False
-    encoding: Annotated[Literal["base64"] | None, Field(description="inside JSON")] = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.redirect and self.encoding:
-            raise PydanticCustomError("query", "redirect and encoding cannot be combined")
-        return self
+    encoding: Annotated[
+        Literal["base64"] | None, AfterValidator(only_without("redirect")), Field(description="inside JSON")
+    ] = None
 
 
 class MetadataQuery(Request):
@@ -290,7 +286,7 @@ def request_models(settings: Settings) -> RequestModels:
             "UploadAnnouncement",
             __base__=UploadAnnouncement,
             **texts,
-            filename=(Annotated[name, BeforeValidator(bare_name), Field(json_schema_extra=NAMES_SOMETHING)], ...),
+            filename=(Annotated[name, BeforeValidator(required_name), Field(json_schema_extra=NAMES_SOMETHING)], ...),
         ),
         list_query=create_model("ListQuery", __base__=ListQuery, limit=limit),
         tags_query=create_model("TagsQuery", __base__=TagsQuery, limit=limit),

@@ -139,8 +139,8 @@ class Health(Response):
 
 
 class Readiness(Response):
-    status: Literal["ready", "unavailable"]
-    checks: dict[str, Literal["ok", "failing"]]
+    status: Literal["ready"]
+    checks: dict[str, Literal["ok"]]
 
 
 class Limits(Response):
@@ -205,3 +205,6 @@ class Problem(Response):
     code: str
     request_id: str
     errors: list[FieldProblem] | None = None
+    checks: Annotated[
+        dict[str, Literal["ok", "failing"]] | None, Field(description="of /ready: which store does not answer")
+    ] = None

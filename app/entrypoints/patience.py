@@ -27,8 +27,9 @@ PRESSED = Patience(0.75, 64 * 1024)
 class PatientSocket(socket.socket):
     """A connection on which `recv` and `sendall` raise TimeoutError when its client is too slow.
 
-    What counts is the time spent waiting for the client, not the time in which the service works. A
-    timeout that is set counts too, for each wait; 0 does not wait at all, as ever.
+    What counts is the time spent waiting for the client, not the time in which the service works. An answer has
+    time of its own, so that a client that stalled is told so. A timeout that is set counts too, for each wait; 0
+    does not wait at all, as ever.
     """
 
     _is_pressed: Callable[[], bool]
@@ -47,13 +48,18 @@ class PatientSocket(socket.socket):
         """Another request: what its predecessors took does not count."""
         self._waited_seconds = 0.0
         self._moved_bytes = 0
+        self._is_answering = False
 
     def recv(self, size: int, flags: int = 0) -> bytes:
+        self._is_answering = False
         data = self._patiently(super().recv, size, flags)
         self._moved_bytes += len(data)
         return data
 
     def sendall(self, data: Any, flags: int = 0) -> None:
+        if not self._is_answering:
+            self.begin()
+            self._is_answering = True
         left = memoryview(data)
         while left:
             sent = self._patiently(super().send, left, flags)

@@ -244,6 +244,16 @@ def test_an_edit_of_anything_else_is_refused(api: httpx.Client, path: str, body:
     assert api.get(f"{path}/metadata").json()["version"] == 1
 
 
+def test_an_edit_may_call_itself_a_merge_patch(api: httpx.Client, path: str) -> None:
+    answer = api.patch(path, content=b'{"title": "New"}', headers={"Content-Type": "application/merge-patch+json"})
+    assert answer.json()["title"] == "New"
+
+
+@pytest.mark.parametrize("rest", ["", "/metadata", "/thumbnail"])
+def test_a_slash_at_the_end_changes_nothing(api: httpx.Client, path: str, rest: str) -> None:
+    assert api.get(f"{path}{rest}/").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "kind"), [(b"{", "application/json"), (b"[]", "application/json"), (b"{}", "text/plain")]
 )
@@ -305,7 +315,7 @@ def test_a_redirect_keeps_the_wish_for_an_attachment(api: httpx.Client) -> None:
     attached = api.get(path, params={"redirect": "true", "download": "true"}).headers["Location"]
     assert "response-content-disposition=inline" in shown
     assert "response-content-disposition=attachment" in attached
-    assert_problem(api.get(path, params={"redirect": "true", "encoding": "base64"}), 400, "invalid_request", "")
+    assert_problem(api.get(path, params={"redirect": "true", "encoding": "base64"}), 400, "invalid_request", "encoding")
 
 
 def test_whose_image_it_is_matters_before_what_is_wrong_with_an_edit(api: httpx.Client, stranger: httpx.Client) -> None:

@@ -157,9 +157,12 @@ def test_what_is_not_http_is_a_problem_too(server: RunningService, request_head:
     assert problem["request_id"]
 
 
-@pytest.mark.parametrize("path", ["/%ff", f"{IMAGES}/%ff", f"{IMAGES}/%C3/metadata"])
-def test_a_path_that_is_not_utf8_is_refused(api: httpx.Client, path: str) -> None:
-    assert_problem(api.get(path), 400, "invalid_request", "path")
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/%ff", "not_found"), (f"{IMAGES}/%ff", "image_not_found"), (f"{IMAGES}/%C3/metadata", "image_not_found")],
+)
+def test_a_path_that_is_no_text_leads_nowhere(api: httpx.Client, path: str, code: str) -> None:
+    assert_problem(api.get(path), 404, code)
 
 
 def test_presigned_urls_work_and_only_as_signed(server: RunningService, api: httpx.Client) -> None:

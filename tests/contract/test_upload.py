@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -164,6 +165,11 @@ def test_base64_is_recognised_in_its_variants(api: httpx.Client, template: str) 
     assert image["sha256"] == hashlib.sha256(picture()).hexdigest()
 
 
+def test_a_data_url_may_be_escaped(api: httpx.Client) -> None:
+    url = f"data:image/jpeg;base64,{quote(base64_text(picture()), safe='')}"
+    assert api.post(IMAGES, json={"image_data": url}).json()["sha256"] == hashlib.sha256(picture()).hexdigest()
+
+
 @pytest.mark.parametrize(
     "text", ["data:image/jpeg,{}", "data:{}", "data:image/jpeg;base64", "data:base64,{}", "data:,;base64,{}"]
 )
@@ -250,7 +256,7 @@ def test_a_field_of_the_query_that_is_not_utf8_is_named(api: httpx.Client, field
 
 def test_a_form_without_a_file_says_so(api: httpx.Client) -> None:
     response = api.post(IMAGES, files={"picture": ("a.txt", b"text")})
-    assert_problem(response, 400, "invalid_request", "file")
+    assert_problem(response, 400, "invalid_request", "file", "picture")
 
 
 def test_a_second_file_is_refused(api: httpx.Client) -> None:
@@ -351,9 +357,27 @@ def test_a_query_beside_a_form_or_json_is_refused_and_not_ignored(api: httpx.Cli
     assert_problem(api.post(f"{IMAGES}?{query}", json=json_body), 400, "invalid_request", field)
 
 
-def test_a_file_in_another_field_is_a_missing_file(api: httpx.Client) -> None:
+def test_a_file_in_another_field_is_named_and_a_missing_one_too(api: httpx.Client) -> None:
     answer = api.post(IMAGES, files={"image": ("a.jpg", picture())})
-    assert_problem(answer, 400, "invalid_request", "file")
+    assert_problem(answer, 400, "invalid_request", "file", "image")
+    answer = api.post(IMAGES, files={"file": ("a.jpg", picture()), "preview": ("b.jpg", picture())})
+    assert_problem(answer, 400, "invalid_request", "preview")
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        ("filename*=UTF-8''%e2%82%ac%20rates.png", "€ rates.png"),
+        ("filename=\"=?utf-8?B?4oKsLnBuZw==?=\"; filename*=utf-8'en'%E2%82%AC.png", "€.png"),
+        ("filename*=utf-8''%E2%82%AC.png; filename=\"plain.png\"", "€.png"),
+        ("filename=\"plain.png\"; filename*=klingon''a.png", "plain.png"),
+    ],
+)
+def test_the_extended_form_of_a_filename_counts_before_the_plain_one(api: httpx.Client, names: str, kept: str) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="file"; {names}\r\n\r\n'.encode()
+    body = head + picture() + b"\r\n--b--\r\n"
+    answer = api.post(IMAGES, content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert answer.json()["filename"] == kept
 
 
 def test_each_digest_that_is_sent_must_fit(api: httpx.Client) -> None:

@@ -49,6 +49,14 @@ def test_a_client_that_sends_nothing_goes_while_others_wait(connect: Made) -> No
     assert time.monotonic() - begun < patience.PRESSED.seconds + 1
 
 
+def test_a_client_that_has_stalled_is_still_answered(connect: Made) -> None:
+    near, patient = connect(True)
+    with pytest.raises(TimeoutError):
+        patient.recv(1)
+    patient.sendall(b"too late")
+    assert near.recv(100) == b"too late"
+
+
 def test_a_client_that_reads_nothing_goes_while_others_wait(connect: Made) -> None:
     _, patient = connect(True)
     with pytest.raises(TimeoutError):
