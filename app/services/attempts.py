@@ -3,7 +3,7 @@
 import random
 import time
 
-from app.errors import BackendUnavailable
+from app.errors import BackendUnavailable, ServiceError
 
 _FIRST_SECONDS = 0.005
 _LONGEST_SECONDS = 0.1
@@ -17,16 +17,17 @@ class Attempts:
         attempts.pause()
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, at_last: ServiceError | None = None) -> None:
         self._most = most
+        self._at_last = at_last
         self._failed = 0
 
     def pause(self) -> None:
         """Wait a little, at random, so that those who met at the same rows stop meeting each other.
 
-        Raises BackendUnavailable where the attempt that failed was the last.
+        Raises `at_last`, or BackendUnavailable, where the attempt that failed was the last.
         """
         self._failed += 1
         if self._failed == self._most:
-            raise BackendUnavailable("dynamodb")
+            raise self._at_last or BackendUnavailable("dynamodb")
         time.sleep(random.uniform(0, min(_FIRST_SECONDS * 2 ** (self._failed - 1), _LONGEST_SECONDS)))

@@ -10,13 +10,14 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from app.errors import BackendUnavailable, IdempotencyConflict, RequestInProgress, ServiceError
 from app.models import Image
+from app.services.attempts import Attempts
 from app.services.aws import CONDITION_FAILED, AWSClientFactory, error_code, translated
 from app.services.tables import TTL_ATTRIBUTE, Item, from_item, row_key, to_item
 from app.settings import Settings
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _REMEMBERED = timedelta(hours=24)
 _LEASE = timedelta(seconds=10)
 """How long a request that does not come to its end keeps others with its key away."""
+_MAX_LOOKS = 40  # at a request that is under way, in two seconds or so; most uploads need less
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,38 @@ class IdempotencyKeys:
                 found: Any = error.response.get("Item")
                 if error_code(error) != CONDITION_FAILED or not found:
                     raise
-                return self._join(claim, request, found, now)
+                return self._join(claim, request, found)
         return claim
 
-    def _join(self, claim: _Claim, request: str, found: Item, now: datetime) -> _Claim | Image:
-        """What there is to do where the key is claimed already."""
-        if found["request"]["S"] != request:
-            raise IdempotencyConflict
-        if "image" in found:
-            return from_item(found["image"]["M"])
-        earlier = _Claim(claim.row_id, found["claimant"]["S"], found["reserved_image_id"]["S"])
-        if earlier.claimant == claim.claimant:  # botocore's retry of a write whose acknowledgement was lost
-            return claim
-        if found["leased_until"]["S"] > rfc3339(now):
+    def _join(self, claim: _Claim, request: str, found: Item) -> _Claim | Image:
+        """What there is to do where the key is claimed already; waits a little for a request that is under way."""
+        looks = Attempts(_MAX_LOOKS, at_last=RequestInProgress())
+        while True:
+            if found["request"]["S"] != request:
+                raise IdempotencyConflict
+            if "image" in found:
+                return from_item(found["image"]["M"])
+            earlier = _Claim(claim.row_id, found["claimant"]["S"], found["reserved_image_id"]["S"])
+            if earlier.claimant == claim.claimant:  # botocore's retry of a write whose acknowledgement was lost
+                return claim
+            if found["leased_until"]["S"] <= rfc3339(self._clock()) and (mine := self._taken_over(claim, earlier)):
+                return mine
+            looks.pause()
+            found = self._row(claim)
+
+    def _row(self, claim: _Claim) -> Item:
+        """Raises RequestInProgress where DynamoDB has deleted it just now."""
+        with translated("dynamodb"):
+            answer: Any = self._factory.dynamodb().get_item(
+                TableName=self._table, Key=row_key(claim.row_id), ConsistentRead=True
+            )
+        if "Item" not in answer:
             raise RequestInProgress
+        item: Item = answer["Item"]
+        return item
+
+    def _taken_over(self, claim: _Claim, earlier: _Claim) -> _Claim | None:
+        """The claim of a request that died, or failed, for this one; None where others were quicker."""
         mine = _Claim(claim.row_id, claim.claimant, earlier.image_id)
         with translated("dynamodb"):
             try:
@@ -122,13 +142,13 @@ class IdempotencyKeys:
                     ExpressionAttributeValues={
                         ":mine": {"S": mine.claimant},
                         ":earlier": {"S": earlier.claimant},
-                        ":until": {"S": rfc3339(now + _LEASE)},
+                        ":until": {"S": rfc3339(self._clock() + _LEASE)},
                     },
                 )
             except ClientError as error:
                 if error_code(error) != CONDITION_FAILED:
                     raise
-                raise RequestInProgress from error
+                return None
         return mine
 
     def _write_down(self, claim: _Claim, assignment: str, value: Any) -> None:

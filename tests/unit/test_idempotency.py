@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -66,6 +67,19 @@ def test_a_request_that_runs_keeps_its_repetition_away(keys: IdempotencyKeys) ->
 
     made = keys.once("alice", "key", b"request", make_slowly)
     assert keys.once("alice", "key", b"request", make) == made
+    assert make.asked_for == []
+
+
+def test_a_repetition_waits_for_the_request_that_is_under_way(keys: IdempotencyKeys) -> None:
+    make, repeated = Maker(), []
+    with ThreadPoolExecutor(1) as pool:
+
+        def make_while_it_is_repeated(image_id: str) -> Image:
+            repeated.append(pool.submit(keys.once, "alice", "key", b"request", make))
+            return IMAGE._replace(image_id=image_id)
+
+        made = keys.once("alice", "key", b"request", make_while_it_is_repeated)
+        assert repeated[0].result() == made
     assert make.asked_for == []
 
 
