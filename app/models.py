@@ -1,11 +1,10 @@
 """What the service talks about: images, filters and pages, and the pure rules on them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 from typing import Literal, NamedTuple, TypedDict
 
 from app.text import folded, words
@@ -225,7 +224,7 @@ class ImageFilter:
             and (self.created_before is None or image.created_at < self.created_before)
             and self._accepts_texts(image)
             and self._accepts_tags(image)
-            and (not self.words or set(self.words) <= set(image_words(image)))
+            and (not self.words or set(self.words) <= image_words(image).keys())
         )
 
     def _accepts_texts(self, image: Image) -> bool:
@@ -298,14 +297,10 @@ def normalised_title(title: str) -> str:
     return _CONTROL.sub(" ", folded(title))
 
 
-MAX_IMAGE_WORDS = 40
-"""Words by which one image can be found: its first different ones, the long description last."""
-
-
-def image_words(image: Image) -> tuple[str, ...]:
-    """The words by which the image is found."""
+def image_words(image: Image) -> Mapping[str, None]:
+    """The different words of what is said about the image, the long description's last."""
     texts = (image.title, *image.tags, image.location, image.filename, image.description)
-    return tuple(islice(dict.fromkeys(words(text for text in texts if text)), MAX_IMAGE_WORDS))
+    return dict.fromkeys(words(text for text in texts if text))
 
 
 def search_words(text: str) -> tuple[str, ...]:

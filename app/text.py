@@ -6,9 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
-MAX_WORD_LENGTH = 40
-"""Of a longer word its first so many characters count, in what is stored and in what is asked for."""
-
 _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)  # Unicode Standard Annex #29, section 4
 _ASCII_WORD = re.compile(r"[a-z0-9]+")  # what all of that comes to in ASCII, where it takes a hundred times as long
 
@@ -29,8 +26,7 @@ def words(texts: Iterable[str]) -> Iterator[str]:
     UAX #29 cuts them without a dictionary: Chinese, Thai and hiragana into single characters.
     """
     for text in texts:
-        for word in _ASCII_WORD.findall(text.lower()) if text.isascii() else _segmented(text):
-            yield word[:MAX_WORD_LENGTH]
+        yield from _ASCII_WORD.findall(text.lower()) if text.isascii() else _segmented(text)
 
 
 def _segmented(text: str) -> Iterator[str]:

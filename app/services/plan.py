@@ -66,7 +66,7 @@ def _title_bounds(wanted: ImageFilter, earliest: str, latest: str) -> tuple[str,
 def _term_groups(wanted: ImageFilter) -> tuple[tuple[Term, ...], ...]:
     tags = tuple(Term(TermKind.TAG, tag) for tag in wanted.tags)
     groups = [tags] if tags and wanted.tag_match is TagMatch.ANY else [(tag,) for tag in tags]
-    groups += [(Term(TermKind.WORD, word),) for word in wanted.words]
+    groups += [(Term.of_word(word),) for word in wanted.words]
     if wanted.sha256 is not None:
         groups.append((Term(TermKind.SHA256, wanted.sha256),))
     return tuple(groups)

@@ -12,6 +12,7 @@ order of time (docs/adr/0007-postings.md).
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from app.models import ContentType, Image, Rejection, Status, Usage, image_words, normalised_title
@@ -46,6 +47,10 @@ UNLISTED_USER_INDEX = Index("user_id-unlisted_created_at-index", "unlisted_creat
 UNLISTED_TITLE_INDEX = Index("user_id-unlisted_title-index", "unlisted_title_key")
 _INDEXES = (USER_INDEX, TITLE_INDEX, UNLISTED_USER_INDEX, UNLISTED_TITLE_INDEX)
 
+MAX_TAGS_AND_WORDS = 97
+"""By which an image can be found. With its SHA-256, its row and its user's counter they fill a transaction."""
+_MAX_WORD_LENGTH = 40
+
 _USAGE_PREFIX = "usage#"
 
 TAG_INDEX = "user_id-tag-index"
@@ -71,6 +76,11 @@ class Term(NamedTuple):
 
     kind: TermKind
     text: str
+
+    @classmethod
+    def of_word(cls, word: str) -> "Term":
+        """Of a long word the beginning, so that the key has room for it; the row knows all of it."""
+        return cls(TermKind.WORD, word[:_MAX_WORD_LENGTH])
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.text}"
@@ -203,7 +213,8 @@ def postings_of(image: Image) -> frozenset[Posting]:
     """The postings that an image must have: none unless it is UPLOADED."""
     if image.status is not Status.UPLOADED:
         return frozenset()
-    terms = [Term(TermKind.TAG, tag) for tag in image.tags] + [Term(TermKind.WORD, word) for word in image_words(image)]
+    terms = [Term(TermKind.TAG, tag) for tag in image.tags]
+    terms += map(Term.of_word, islice(image_words(image), MAX_TAGS_AND_WORDS - len(terms)))
     if image.sha256 is not None:
         terms.append(Term(TermKind.SHA256, image.sha256))
     created_at = rfc3339(image.created_at)

@@ -79,6 +79,19 @@ def test_what_was_acknowledged_is_found_at_once_and_what_was_edited_away_is_not(
     assert ids(api.get(IMAGES, params={"tags": "after"})) == []
 
 
+def test_all_words_of_a_long_description_count(api: httpx.Client) -> None:
+    text = " ".join(f"w{number}" for number in range(80))
+    upload(api, title="Beach", tags="sea", location="Rome", description=text)
+    for query in ("w0", "w79", "sea rome beach w42"):
+        assert api.get(IMAGES, params={"q": query}).json()["count"] == 1, query
+
+
+def test_all_letters_of_a_long_word_count(api: httpx.Client) -> None:
+    upload(api, title="a" * 49 + "XY")
+    found = {end: api.get(IMAGES, params={"q": "a" * 49 + end}).json()["count"] for end in ("xy", "xz", "", "xyz")}
+    assert found == {"xy": 1, "xz": 0, "": 0, "xyz": 0}
+
+
 def test_an_edit_of_everything_leaves_only_what_the_image_has_now(api: httpx.Client) -> None:
     """More postings go and come than fit into one transaction."""
 

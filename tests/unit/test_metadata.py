@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from app.errors import BackendUnavailable, ImageNotFound
-from app.models import MAX_IMAGE_WORDS, Image, ImageFilter, Status
+from app.models import Image, ImageFilter, Status
 from app.services import Services
 from app.services.aws import AWSClientFactory
 from app.services.dynamodb import MAX_ACTIONS
 from app.services.metadata import ImageMetadataService, RowChanged
 from app.services.rebuild import rebuild_postings
-from app.services.tables import posting_key, postings_of, row_key
+from app.services.tables import MAX_TAGS_AND_WORDS, posting_key, postings_of, row_key
 from app.services.usage import UsageCounters
 from app.settings import Settings
 from app.times import rfc3339
@@ -141,13 +141,13 @@ def test_as_many_postings_as_an_image_can_have_go_with_its_row(
 ) -> None:
     most_tags = Settings.model_json_schema()["properties"]["max_tags"]["maximum"]
     tags = tuple(f"tag{number}" for number in range(most_tags))
-    words = " ".join(f"word{number}" for number in range(MAX_IMAGE_WORDS))
+    words = " ".join(f"word{number}" for number in range(MAX_TAGS_AND_WORDS))
     full = IMAGE._replace(tags=tags, description=words)
     pending = full._replace(status=Status.PENDING_UPLOAD)
     services.metadata.add(pending)
     services.metadata.replace(pending, full)
     assert posting_rows(factory, own_settings) == keys(full)
-    assert len(keys(full)) == len(tags) + MAX_IMAGE_WORDS + 1
+    assert len(keys(full)) == MAX_TAGS_AND_WORDS + 1
     assert len(keys(full)) + 2 <= MAX_ACTIONS, "with the row and the user's counter"
     services.metadata.replace(full, full._replace(status=Status.DELETING))
     assert posting_rows(factory, own_settings) == set()
@@ -229,7 +229,7 @@ class Interrupted:
 def test_an_edit_that_loses_more_than_a_transaction_holds_takes_nothing_from_the_next(
     services: Services, factory: AWSClientFactory, own_settings: Settings, clock: TestClock, again: bool
 ) -> None:
-    words = [" ".join(f"{kind}{number}" for number in range(MAX_IMAGE_WORDS)) for kind in ("one", "two")]
+    words = [" ".join(f"{kind}{number}" for number in range(MAX_TAGS_AND_WORDS)) for kind in ("one", "two")]
     tags = [tuple(f"{kind}{number}" for number in range(30)) for kind in ("a", "b")]
     first = IMAGE._replace(title=None, tags=tags[0], description=words[0])
     second = first._replace(version=2, tags=tags[1], description=words[1])
@@ -253,7 +253,7 @@ def test_an_edit_that_loses_more_than_a_transaction_holds_takes_nothing_from_the
 def test_an_edit_is_done_although_not_all_that_it_loses_could_be_taken_away(
     services: Services, factory: AWSClientFactory, own_settings: Settings, clock: TestClock
 ) -> None:
-    words = [" ".join(f"{kind}{number}" for number in range(MAX_IMAGE_WORDS)) for kind in ("one", "two")]
+    words = [" ".join(f"{kind}{number}" for number in range(MAX_TAGS_AND_WORDS)) for kind in ("one", "two")]
     tags = [tuple(f"{kind}{number}" for number in range(30)) for kind in ("a", "b")]
     first = IMAGE._replace(title=None, tags=tags[0], description=words[0])
     second = first._replace(version=2, tags=tags[1], description=words[1])
