@@ -1,5 +1,6 @@
 """The service's settings: what the environment says, validated once, and what follows from it."""
 
+import hmac
 from typing import Self
 
 from pydantic import model_validator
@@ -95,6 +96,13 @@ class Settings(SettingFields):
     @property
     def shows_metrics(self) -> bool:
         return self.metrics_token is not None or self.stage == LOCAL_STAGE
+
+    def accepts_metrics_token(self, authorization: str) -> bool:
+        """Whether a header, as WSGI hands it over, shows the token for the figures; any does where none is set."""
+        if self.metrics_token is None:
+            return True
+        expected = f"Bearer {self.metrics_token.get_secret_value()}".encode()
+        return hmac.compare_digest(authorization.encode("latin-1", "replace"), expected)
 
     @property
     def keeps_records(self) -> bool:

@@ -6,6 +6,7 @@ from flask import g, request
 
 from app.api.context import context
 from app.api.rates import Standing
+from app.errors import RateLimited
 
 
 def identify() -> None:
@@ -29,8 +30,12 @@ def standings() -> Sequence[Standing]:
 
 
 def _note(standing: Standing | None) -> None:
-    if standing is not None:
-        g.standings = [*standings(), standing]
+    """Keep it for the answer, which may be that it was one request too many. Raises RateLimited."""
+    if standing is None:
+        return
+    g.standings = [*standings(), standing]
+    if not standing.passed:
+        raise RateLimited(standing.reset_seconds)
 
 
 def caller() -> str:

@@ -21,7 +21,7 @@ import orjson
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.api.parsing import TAGS, parse, query_values, single_values
+from app.api.parsing import TAGS, parse, parsed_query, single_values
 from app.api.request_models import NoQuery, RequestModels, UploadFields
 from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
@@ -64,7 +64,7 @@ def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str,
 def read_upload(request: Request, models: RequestModels, settings: Settings) -> Upload:
     """The file and its fields, in whichever of the three forms they come. The caller closes the spool."""
     if not _is_raw(request):
-        parse(NoQuery, query_values(request.query_string))  # nothing that somebody says is passed over in silence
+        parsed_query(request, NoQuery)  # nothing that somebody says is passed over in silence
     spool = Spool(max_bytes=settings.max_body_bytes)
     try:
         if request.mimetype == "multipart/form-data":
@@ -94,7 +94,7 @@ def _is_raw(request: Request) -> bool:
 
 
 def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
-    fields = parse(models.upload_fields, query_values(request.query_string, lists=TAGS))
+    fields = parsed_query(request, models.upload_fields, lists=TAGS)
     digests = _digests(request)
     for piece in _pieces(request, spool.max_bytes):
         spool.write(piece)
@@ -169,9 +169,8 @@ class _Form:
         name, filename = part.name or "", _filename(part)
         if name != "file" and filename is not None:
             missing = [FieldError("file", "is missing")] if self._filename is None else []
-            raise InvalidRequest(
-                "Send the image in the form field file.", errors=[*missing, FieldError(name, "is a file")]
-            )
+            wrong = [*missing, FieldError(name, "is a file")]
+            raise InvalidRequest("Send the image in the form field file.", errors=wrong)
         if name == "file":
             if self._filename is not None:
                 raise InvalidRequest(errors=[FieldError("file", "is given more than once")])
@@ -248,21 +247,24 @@ def _pieces(request: Request, max_bytes: int) -> Iterator[bytes]:
     if (connection := request.environ.get("gunicorn.socket")) is not None:
         connection.settimeout(_STALL_SECONDS)  # gunicorn has none of its own and sets it anew for each request
     received, waited = 0, 0.0
-    while announced is None or received < announced:
-        wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
-        try:
+    try:
+        while announced is None or received < announced:
+            wanted = _PIECE_BYTES if announced is None else min(_PIECE_BYTES, announced - received)
             began = time.perf_counter()
-            piece = stream.read(wanted)
-            waited += time.perf_counter() - began
-        except Exception as error:  # servers raise types of their own for bad chunks and lost connections
-            raise IncompleteBody from error
-        if not piece:
-            break
-        received += len(piece)
-        if received > max_bytes:
-            raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
-        yield piece
-    spend("receiving", waited)
+            try:
+                piece = stream.read(wanted)
+            except Exception as error:  # servers raise types of their own for bad chunks and lost connections
+                raise IncompleteBody from error
+            finally:
+                waited += time.perf_counter() - began
+            if not piece:
+                break
+            received += len(piece)
+            if received > max_bytes:
+                raise ImageTooLarge(f"The request body may have at most {max_bytes} bytes.")
+            yield piece
+    finally:
+        spend("receiving", waited)
     if announced is not None and received < announced:
         raise IncompleteBody
     if announced is not None and _more_follows(request):

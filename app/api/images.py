@@ -14,8 +14,8 @@ from app.api.context import context
 from app.api.downloads import image_response
 from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import TAGS, Model, parse, query_values
-from app.api.presenting import image_resource, image_resources, json_response, plan, version_etag
+from app.api.parsing import TAGS, parse, parsed_query
+from app.api.presenting import image_answer, image_resources, json_response, plan
 from app.api.request_models import BatchDelete, DownloadQuery, MetadataQuery, NoQuery
 from app.api.response_models import (
     Base64Download,
@@ -79,9 +79,8 @@ def upload() -> Response:
     received = read_upload(request, scope.models, scope.settings)
     with received.spool as spool:
         image = scope.services.images.upload(caller(), received.fields.new_image(), spool, key=key)
-    response = json_response(image_resource(image), 201)
+    response = image_answer(image, 201)
     response.headers["Location"] = url_for("images.download", image_id=image.image_id)
-    response.headers["ETag"] = version_etag(image)
     return response
 
 
@@ -96,7 +95,7 @@ def upload() -> Response:
 )
 def list_images() -> Response:
     scope = context()
-    query = parse(scope.models.list_query, query_values(request.query_string, lists=TAGS))
+    query = parsed_query(request, scope.models.list_query, lists=TAGS)
     if query.user_id is not None and query.user_id != caller():
         raise errors.NotOwner("You can only list your own images.")
     page = scope.services.images.list(caller(), query.filter(), limit=query.limit, cursor=query.cursor)
@@ -144,7 +143,7 @@ def list_images() -> Response:
 )
 def download(image_id: str) -> Response:
     scope = context()
-    query = _query(DownloadQuery)
+    query = parsed_query(request, DownloadQuery)
     image = scope.services.images.get(caller(), image_id)
     if query.redirect:
         return _redirect_to_bucket(image, attachment=query.download)
@@ -176,8 +175,8 @@ def download(image_id: str) -> Response:
     )
 )
 def metadata(image_id: str) -> Response:
-    query = _query(MetadataQuery)
-    return _image_answer(context().services.images.describe(caller(), image_id), with_srcset=query.srcset)
+    query = parsed_query(request, MetadataQuery)
+    return image_answer(context().services.images.describe(caller(), image_id), with_srcset=query.srcset)
 
 
 @blueprint.put("/<image_id:image_id>")
@@ -193,14 +192,14 @@ def metadata(image_id: str) -> Response:
 )
 def edit(image_id: str) -> Response:
     scope = context()
-    _query(NoQuery)
+    parsed_query(request, NoQuery)
     try:
         changes = parse(scope.models.image_edit, read_json(request)).changes()
     except errors.InvalidRequest:
         scope.services.images.get(caller(), image_id)  # whose image it is matters before what is wrong with the edit
         raise
     image = scope.services.images.update(caller(), image_id, changes, expected_versions=expected_versions(request))
-    return _image_answer(image)
+    return image_answer(image)
 
 
 @blueprint.delete("/<image_id:image_id>")
@@ -213,7 +212,7 @@ def edit(image_id: str) -> Response:
     )
 )
 def delete(image_id: str) -> Response:
-    _query(NoQuery)
+    parsed_query(request, NoQuery)
     context().services.images.delete(caller(), image_id, expected_versions=expected_versions(request))
     return json_response(Deleted(message="The image was deleted.", image_id=image_id))
 
@@ -228,7 +227,7 @@ def delete(image_id: str) -> Response:
     )
 )
 def batch_delete() -> Response:
-    _query(NoQuery)
+    parsed_query(request, NoQuery)
     wanted = parse(BatchDelete, read_json(request))
     outcomes = context().services.images.delete_many(caller(), wanted.image_ids)
     return json_response(
@@ -242,13 +241,3 @@ def _redirect_to_bucket(image: Image, *, attachment: bool) -> Response:
     services = context().services
     url = services.storage.urls(services.clock()).image(image, attachment=attachment)
     return Response(status=302, headers={"Location": url, "Cache-Control": "private, no-store"})
-
-
-def _query(model: type[Model]) -> Model:
-    return parse(model, query_values(request.query_string))
-
-
-def _image_answer(image: Image, *, with_srcset: bool = False) -> Response:
-    response = json_response(image_resource(image, with_srcset=with_srcset))
-    response.headers["ETag"] = version_etag(image)
-    return response

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
+from flask import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -16,13 +17,13 @@ TAGS = frozenset({"tags"})
 """The field that may be given repeatedly."""
 
 
-class Request(BaseModel):
+class RequestModel(BaseModel):
     """Base of what clients send: unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Model = TypeVar("Model", bound=Request)
+Model = TypeVar("Model", bound=RequestModel)
 
 
 def parse(model: type[Model], values: Mapping[str, object]) -> Model:
@@ -31,6 +32,11 @@ def parse(model: type[Model], values: Mapping[str, object]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         raise InvalidRequest(errors=_field_errors(error, model.model_fields)) from error
+
+
+def parsed_query(request: Request, model: type[Model], *, lists: frozenset[str] = frozenset()) -> Model:
+    """The query string as a model; `lists` are those that may be given repeatedly. Raises InvalidRequest."""
+    return parse(model, query_values(request.query_string, lists=lists))
 
 
 def split_tags(text: str) -> list[Any]:

@@ -23,6 +23,13 @@ def json_response(model: BaseModel | Mapping[str, object], status: int = 200) ->
     return Response(body, status, content_type="application/json")
 
 
+def image_answer(image: Image, status: int = 200, *, with_srcset: bool = False) -> Response:
+    """The image as JSON, with the ETag of its version."""
+    response = json_response(image_resource(image, with_srcset=with_srcset), status)
+    response.headers["ETag"] = version_etag(image)
+    return response
+
+
 def image_resource(image: Image, *, with_srcset: bool = False) -> ImageResource:
     """The image as its owner sees it, with URLs of its bytes and its variants once there are any."""
     return image_resources((image,), with_srcset=with_srcset)[0]

@@ -11,7 +11,6 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from app.api.rates import Standing, Who
-from app.errors import RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class Windows:
         self._window = SlidingWindowCounterRateLimiter(_storage(storage_url))
 
     def count(self, who: Who, name: str) -> Standing | None:
-        """Where this one stands with one request more; None where nothing is counted. Raises RateLimited."""
+        """Where this one stands with one request more; None where nothing is counted."""
         limit = self._limits.get(who)
         if limit is None:
             return None
@@ -38,10 +37,8 @@ class Windows:
             log.error("requests are not counted", extra={"cause": type(error.storage_error).__name__})
             return None
         reset_seconds = max(1, math.ceil(found.reset_time - time.time()))
-        standing = Standing(who, limit.amount, limit.get_expiry(), found.remaining if passed else 0, reset_seconds)
-        if not passed:
-            raise RateLimited(standing.reset_seconds)
-        return standing
+        remaining = found.remaining if passed else 0
+        return Standing(who, limit.amount, limit.get_expiry(), remaining, reset_seconds, passed)
 
 
 def _storage(url: str | None) -> MemoryStorage | RedisStorage:

@@ -6,6 +6,7 @@ usable, and must not be what takes it down.
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Who = Literal["user", "address"]
 
+# As gateways write addresses that have a port, or may have one; a bare IPv6 address is neither.
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]+)?")
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -30,10 +34,12 @@ class Standing:
     window_seconds: int
     remaining: int
     reset_seconds: int
+    passed: bool
+    """Whether this request was within it."""
 
 
 class RateLimits:
-    """The limits of one application. Raises RateLimited, with the seconds after which to ask again."""
+    """The limits of one application."""
 
     def __init__(self, settings: Settings) -> None:
         """Makes no connection."""
@@ -82,10 +88,14 @@ def client_address(request: Request, *, trusts_proxy: bool) -> str:
     given = request.remote_addr or ""
     if trusts_proxy and (forwarded := request.headers.get("X-Forwarded-For")):
         given = forwarded.rpartition(",")[2].strip()
+        if host := _HOST.fullmatch(given):
+            given = host[1] or host[2]
     try:
         address = ipaddress.ip_address(given)
     except ValueError:
         return "unknown"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:  # where one socket listens for both
+        address = address.ipv4_mapped
     if address.version == 6:
         return str(ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))
     return str(address)

@@ -36,7 +36,7 @@ from app.api.fields import (
     with_words,
     written_tags,
 )
-from app.api.parsing import Request
+from app.api.parsing import RequestModel
 from app.api.variant_queries import ThumbnailQuery
 from app.errors import FieldError, InvalidRequest, UnsupportedImageType
 from app.models import (
@@ -53,7 +53,7 @@ from app.models import (
 from app.settings import Settings
 
 
-class ImageEdit(Request):
+class ImageEdit(RequestModel):
     """Members left out stay as they are, null clears."""
 
     title: str | None = None
@@ -126,7 +126,7 @@ class UploadAnnouncement(ImageEdit):
         )
 
 
-class ListQuery(Request):
+class ListQuery(RequestModel):
     """How to list images; all conditions must hold."""
 
     user_id: Annotated[str | None, Field(description="if given, must be the caller")] = None
@@ -186,7 +186,7 @@ class ListQuery(Request):
         )
 
 
-class TagsQuery(Request):
+class TagsQuery(RequestModel):
     """Which of the caller's tags to show."""
 
     prefix: Annotated[
@@ -195,7 +195,7 @@ class TagsQuery(Request):
     limit: int
 
 
-class DownloadQuery(Request):
+class DownloadQuery(RequestModel):
     """How to deliver an image's bytes."""
 
     download: Annotated[bool, Field(description="as an attachment")] = False
@@ -205,17 +205,17 @@ class DownloadQuery(Request):
     ] = None
 
 
-class MetadataQuery(Request):
+class MetadataQuery(RequestModel):
     """What to show of an image."""
 
     srcset: Annotated[bool, Field(description="show links to all sizes, as <img srcset> takes them")] = False
 
 
-class NoQuery(Request):
+class NoQuery(RequestModel):
     """No parameters."""
 
 
-class BatchDelete(Request):
+class BatchDelete(RequestModel):
     image_ids: Annotated[list[str], Field(min_length=1, max_length=100)]
 
 

@@ -12,7 +12,7 @@ from app.models import ContentType, DeleteOutcome, PublicStatus, StripMetadata, 
 from app.variant_specs import VariantFormat
 
 
-class Response(BaseModel):
+class ResponseModel(BaseModel):
     """Base of what clients get."""
 
     model_config = ConfigDict(frozen=True)
@@ -109,41 +109,41 @@ class ImageList(TypedDict):
     plan: NotRequired[Annotated[Plan, Field(description="only with explain=true")]]
 
 
-class Tags(Response):
+class Tags(ResponseModel):
     tags: Annotated[list[str], Field(description="sorted, each once")]
 
 
-class Base64Download(Response):
+class Base64Download(ResponseModel):
     image_id: str
     filename: str
     content_type: ContentType
     image_data: Annotated[str, Field(description="base64")]
 
 
-class Deleted(Response):
+class Deleted(ResponseModel):
     message: str
     image_id: str
 
 
-class BatchDeleteResult(Response):
+class BatchDeleteResult(ResponseModel):
     image_id: str
     status: DeleteOutcome
 
 
-class BatchDeleteResults(Response):
+class BatchDeleteResults(ResponseModel):
     results: list[BatchDeleteResult]
 
 
-class Health(Response):
+class Health(ResponseModel):
     status: Literal["healthy"]
 
 
-class Readiness(Response):
+class Readiness(ResponseModel):
     status: Literal["ready"]
     checks: dict[str, Literal["ok"]]
 
 
-class Limits(Response):
+class Limits(ResponseModel):
     """What this service accepts. Sizes in bytes, lengths in characters."""
 
     max_upload_bytes: Annotated[int, Field(description="largest file in a request; base64 may be a third longer")]
@@ -181,7 +181,7 @@ class Limits(Response):
     ]
 
 
-class UsageReport(Response):
+class UsageReport(ResponseModel):
     """How much the caller has: images that are finished, on their way, or being deleted."""
 
     images: int
@@ -190,12 +190,12 @@ class UsageReport(Response):
     max_bytes: int | None
 
 
-class FieldProblem(Response):
+class FieldProblem(ResponseModel):
     field: str
     message: str
 
 
-class Problem(Response):
+class Problem(ResponseModel):
     """Any failure (RFC 9457)."""
 
     type: str

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from app.api.auth import caller, identify
 from app.api.context import context
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import parse, query_values
+from app.api.parsing import parsed_query
 from app.api.presenting import json_response
 from app.api.response_models import Tags
 
@@ -23,5 +23,5 @@ blueprint.before_request(identify)
 )
 def list_tags() -> Response:
     scope = context()
-    query = parse(scope.models.tags_query, query_values(request.query_string))
+    query = parsed_query(request, scope.models.tags_query)
     return json_response(Tags(tags=list(scope.services.images.tags(caller(), prefix=query.prefix, limit=query.limit))))

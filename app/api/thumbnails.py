@@ -8,7 +8,7 @@ from app.api.context import context
 from app.api.downloads import CONTENT_SECURITY_POLICY
 from app.api.negotiation import accepted_format
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import parse, query_values
+from app.api.parsing import parsed_query
 from app.api.presenting import LINKS
 from app.api.variant_queries import LinkQuery
 from app.models import Image
@@ -44,7 +44,7 @@ _ANSWERS = {
 )
 def thumbnail(image_id: str) -> Response:
     scope = context()
-    query = parse(scope.models.thumbnail_query, query_values(request.query_string))
+    query = parsed_query(request, scope.models.thumbnail_query)
     spec = query.spec(scope.settings)
     image = scope.services.images.get(caller(), image_id)
     return _variant_response(request, image, spec)
@@ -69,7 +69,7 @@ def thumbnail(image_id: str) -> Response:
 )
 def linked_thumbnail(image_id: str, spec_name: str) -> Response:
     services = context().services
-    query = parse(LinkQuery, query_values(request.query_string))
+    query = parsed_query(request, LinkQuery)
     now = services.clock()
     link = Link(
         image_id=image_id, version=query.v, spec_name=spec_name, expires=query.expires, signature=query.signature

@@ -8,8 +8,8 @@ from app.api.bodies import read_json
 from app.api.context import context
 from app.api.idempotency import idempotency_key
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import parse, query_values
-from app.api.presenting import image_resource, json_response, upload_request, version_etag
+from app.api.parsing import parse, parsed_query
+from app.api.presenting import image_answer, image_resource, json_response, upload_request, version_etag
 from app.api.request_models import NoQuery
 from app.api.response_models import Deleted, ImageResource, IssuedUpload
 
@@ -45,7 +45,7 @@ _ONE_UPLOAD = (errors.NotOwner, errors.ImageNotFound, errors.UploadNotPending)
 )
 def issue() -> Response:
     scope = context()
-    parse(NoQuery, query_values(request.query_string))
+    parsed_query(request, NoQuery)
     wanted = parse(scope.models.upload_announcement, read_json(request))
     key = idempotency_key(request)
     image, upload = scope.services.uploads.issue(caller(), wanted.announcement(), key=key)
@@ -64,11 +64,9 @@ def issue() -> Response:
     )
 )
 def complete(image_id: str) -> Response:
-    parse(NoQuery, query_values(request.query_string))
+    parsed_query(request, NoQuery)
     image = context().services.uploads.complete(caller(), image_id)
-    response = json_response(image_resource(image))
-    response.headers["ETag"] = version_etag(image)
-    return response
+    return image_answer(image)
 
 
 @blueprint.delete("/<image_id>")
@@ -80,6 +78,6 @@ def complete(image_id: str) -> Response:
     )
 )
 def abandon(image_id: str) -> Response:
-    parse(NoQuery, query_values(request.query_string))
+    parsed_query(request, NoQuery)
     context().services.uploads.abandon(caller(), image_id)
     return json_response(Deleted(message="The upload was abandoned.", image_id=image_id))

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from app.api.auth import caller, identify
 from app.api.context import context
 from app.api.operations import Answer, Operation, operation
-from app.api.parsing import parse, query_values
+from app.api.parsing import parsed_query
 from app.api.presenting import json_response
 from app.api.request_models import NoQuery
 from app.api.response_models import UsageReport
@@ -23,7 +23,7 @@ blueprint.before_request(identify)
 )
 def usage() -> Response:
     scope = context()
-    parse(NoQuery, query_values(request.query_string))
+    parsed_query(request, NoQuery)
     used = scope.services.usage.of(caller())
     return json_response(
         UsageReport(

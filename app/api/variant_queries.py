@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.api.fields import plain_number
-from app.api.parsing import Request
+from app.api.parsing import RequestModel
 from app.errors import FieldError, InvalidRequest
 from app.settings import Settings
 from app.variant_specs import QUALITIES, Crop, Fit, VariantFormat, VariantSpec, default_spec, rounded_up
 
 
-class ThumbnailQuery(Request):
+class ThumbnailQuery(RequestModel):
     """Which variant of an image."""
 
     width: Annotated[int | None, BeforeValidator(plain_number)] = None
@@ -59,7 +59,7 @@ class ThumbnailQuery(Request):
         return replace(spec, format=chosen, quality=rounded_up(self.quality, QUALITIES))
 
 
-class LinkQuery(Request):
+class LinkQuery(RequestModel):
     """The signed part of a link."""
 
     v: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]

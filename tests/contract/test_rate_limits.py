@@ -55,6 +55,7 @@ def test_a_user_who_asks_too_often_is_told_when_to_come_back(connect: Connect) -
     refused = api.get(IMAGES)
     assert_problem(refused, 429, "rate_limited")
     assert 1 <= int(refused.headers["Retry-After"]) <= 7200
+    assert refused.headers["RateLimit"].startswith('"user";r=0;t=')
     bob = connect("bob", rate_limit_per_user="3/hour")
     assert bob.get(IMAGES).status_code == 200
 
@@ -111,6 +112,10 @@ def test_requests_pass_while_redis_does_not_answer(connect: Connect, caplog: pyt
         ("192.0.2.1", "203.0.113.9", True, "203.0.113.9"),
         ("192.0.2.1", "8.8.8.8, 203.0.113.9", True, "203.0.113.9"),
         ("192.0.2.1", "nonsense", True, "unknown"),
+        ("192.0.2.1", "203.0.113.9:50123", True, "203.0.113.9"),
+        ("192.0.2.1", "[2001:db8:1:2::5]:443", True, "2001:db8:1:2::/64"),
+        ("192.0.2.1", "2001:db8:1:2::5", True, "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", None, False, "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", None, False, "2001:db8:1:2::/64"),
         ("2001:db8:1:2:ffff::1", None, False, "2001:db8:1:2::/64"),
         (None, None, False, "unknown"),

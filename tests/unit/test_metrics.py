@@ -39,6 +39,13 @@ def test_without_the_token_they_are_refused(header: str | None) -> None:
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
 
 
+def test_a_token_may_hold_any_character() -> None:
+    token = "Schlüssel" * 4
+    settings = test_settings(metrics_token=token)
+    assert settings.accepts_metrics_token(f"Bearer {token}".encode().decode("latin-1"))  # as WSGI hands headers over
+    assert not settings.accepts_metrics_token(f"Bearer {token}x".encode().decode("latin-1"))
+
+
 def test_requests_are_counted_by_route_and_status() -> None:
     api = client(metrics_token=TOKEN)
     api.get("/health")
