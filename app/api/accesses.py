@@ -49,8 +49,8 @@ def begin(scope: Context) -> Access:
 def end(access: Access, scope: Context, *, answered: float, status: int, sent_bytes: int, user_id: str | None) -> None:
     """The last byte of the answer was handed to the server, or the client is gone; `answered` is when it began.
 
-    Takes no answer: what is called when that is closed would keep it, with all its bytes, until the garbage collector
-    comes.
+    Takes values, not the response: what is called when that is closed, and refers to it, would keep it with all its
+    bytes until the garbage collector runs.
     """
     now = time.perf_counter()
     access.spending.add("sending", now - answered)

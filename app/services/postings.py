@@ -1,6 +1,5 @@
 """The table of postings: which images of a user have a tag, a word or a digest."""
 
-import logging
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -16,8 +15,6 @@ from app.services.tables import (
     posting_key,
 )
 from app.settings import Settings
-
-log = logging.getLogger(__name__)
 
 _TAGS_PAGE = 25  # what fits into the 4 KB that cost no more than a single one
 
