@@ -269,7 +269,7 @@ def to_item(image: Image) -> Item:
 
 
 def state_of(image: Image) -> Item:
-    """Version and status. Every write changes at least one of them, so together they tell whether a row is still the same."""
+    """Version and status: every write changes one of them, so together they tell whether a row is still the same."""
     return {"version": {"N": str(image.version)}, "status": {"S": image.status.value}}
 
 
