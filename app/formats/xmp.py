@@ -66,7 +66,7 @@ def copyright_notice(packet: bytes) -> bytes:
     for tag in _TAG.finditer(packet):
         name = tag[2].rpartition(b":")[2]
         if name == b"rights":
-            inside = not tag[1]
+            inside = not (tag[1] or tag[3].endswith(b"/"))
         elif inside and name == b"li" and not tag[1]:
             text = packet[tag.end() : tag.end() + _MAX_COPYRIGHT_BYTES].partition(b"<")[0]
             return html.unescape(text.decode(errors="replace")).strip().encode()

@@ -7,9 +7,9 @@ import pytest
 
 from app.formats import iptc, xmp
 from app.formats.png import png_chunks
-from tests.metadata_samples import XMP, captions
+from tests.metadata_samples import XMP, captions, jpeg_with, segment
 from tests.samples import picture, png_chunk, with_png_chunks
-from tests.stripped_files import LOCATION, packed_xmp, strip
+from tests.stripped_files import ALL, LOCATION, packed_xmp, strip
 
 
 def test_a_packet_that_compresses_worse_without_the_place_goes() -> None:
@@ -66,6 +66,16 @@ def test_a_packet_says_no_place_by_whatever_name(name: bytes) -> None:
 def test_a_packet_keeps_what_only_sounds_like_a_place() -> None:
     packet = b"<?xpacket begin=''?><dc:title><rdf:Alt><rdf:li>a city</rdf:li></rdf:Alt></dc:title><x:latency/>"
     assert xmp.without_place(packet) == packet
+
+
+EMPTY_RIGHTS = b"<dc:rights/><dc:subject><rdf:Bag><rdf:li>At home</rdf:li></rdf:Bag></dc:subject>"
+
+
+def test_an_empty_notice_does_not_take_the_text_of_another_property() -> None:
+    assert xmp.copyright_notice(EMPTY_RIGHTS) == b""
+    assert xmp.copyright_notice(EMPTY_RIGHTS.replace(b"/>", b" />", 1)) == b""
+    data = jpeg_with(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + EMPTY_RIGHTS))
+    assert b"At home" not in strip(data, ALL)
 
 
 def test_captions_that_are_malformed_are_not_mended() -> None:
