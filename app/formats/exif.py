@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 PREFIX = b"Exif\0\0"
 MAX_COPYRIGHT_BYTES = 2000
-"""Of a notice that is kept; of a longer one its beginning is."""
+"""A longer notice is cut, between two characters if it is UTF-8."""
 
 _MAX_ENTRIES = 5000  # a camera writes about a hundred
 _TYPE_BYTES = dict(enumerate((0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)))  # of one value, by its kind
@@ -53,7 +53,7 @@ class _Directory:
 
 def minimal(orientation: int, copyright_notice: bytes) -> bytes:
     """A block that says only these two; empty where there is nothing to say (1 is upright)."""
-    notice = copyright_notice[:MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
+    notice = _beginning(copyright_notice).rstrip(b"\0 ")
     notice = notice + b"\0" if notice else b""
     count = (orientation != 1) + bool(notice)
     if count == 0:
@@ -67,6 +67,15 @@ def minimal(orientation: int, copyright_notice: bytes) -> bytes:
         block += _entry(_COPYRIGHT, _ASCII, len(notice), notice if is_short else values_at.to_bytes(4, "big"))
         notice = b"" if is_short else notice
     return block + bytes(4) + notice
+
+
+def _beginning(notice: bytes) -> bytes:
+    """As much of a notice as is kept."""
+    end = MAX_COPYRIGHT_BYTES
+    # A character of UTF-8 has up to three bytes behind its first (RFC 3629, section 3). Other encodings may have more.
+    while MAX_COPYRIGHT_BYTES - 3 < end < len(notice) and 0x80 <= notice[end] < 0xC0:
+        end -= 1
+    return notice[:end]
 
 
 def _entry(tag: int, kind: int, count: int, value: bytes) -> bytes:
@@ -83,7 +92,7 @@ def copyright_notice(block: bytes) -> bytes:
     for entry in main.entries:
         if entry.tag == _COPYRIGHT and entry.kind == _ASCII:
             # The photographer's and the editor's notices have a NUL between them.
-            return tiff[slice(*entry.value)][:MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
+            return tiff[slice(*entry.value)].rstrip(b"\0 ")
     return b""
 
 
