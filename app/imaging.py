@@ -28,7 +28,7 @@ from app.formats import Bytes
 from app.formats.png import png_frame_is_whole
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
-from app.structure import Shape, Structure, decode_bytes, require_within, shape_of, structure_of
+from app.structure import Shape, Structure, decoding_memory_bytes, require_within, shape_of, structure_of
 from app.variant_specs import Rendition, VariantSpec
 from app.variants import Admission, Original, rendering_bytes, stills_of
 
@@ -85,7 +85,7 @@ def inspect_and_render(
     try:
         opened = open_image(data, content_type)
         shape = shape_of(opened, content_type, structure)
-        needed = decode_bytes(shape, structure, len(data))
+        needed = decoding_memory_bytes(shape, structure, len(data))
         require_within(limits, shape, structure, needed)
         file = _File(data, opened, shape, structure)
         renditions = _renditions(wanted, file)

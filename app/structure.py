@@ -133,7 +133,7 @@ def _limit(what: str, count: int, most: int) -> None:
         raise InvalidImage(f"The image has more {what} than this service accepts; the limit is {most}.")
 
 
-def decode_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
+def decoding_memory_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
     """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
 
     JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held. Of a

@@ -19,7 +19,7 @@ from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import in_srgb, scaled, shrinking, turned
 from app.errors import InvalidImage
 from app.formats import Bytes
-from app.structure import Shape, Structure, decode_bytes, shape_of, structure_of_checked
+from app.structure import Shape, Structure, decoding_memory_bytes, shape_of, structure_of_checked
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 
 MAX_ANIMATION_FRAMES = 200
@@ -55,7 +55,7 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
         original = Original.of(opened, shape)
         moving = [it for it in renditions if original.may_move(it)]
         stills = [it for it in renditions if it not in moving]
-        needed = decode_bytes(shape, structure, len(data))
+        needed = decoding_memory_bytes(shape, structure, len(data))
         if moving and structure.screen:
             needed += _LOADING_BYTES_A_PIXEL * shape.width * shape.height
         with admission(needed + max(rendering_bytes(moving, original.frames), rendering_bytes(stills))):

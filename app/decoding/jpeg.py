@@ -38,15 +38,15 @@ def decode_jpeg(
         are_left = -(-rows // _BLOCK) * _BLOCK < opened.height  # rows that are only read to look for warnings
         return computed(reduce(picture), of=opened, to_the_end=are_left)
 
-    def is_whole(scans: bytearray) -> Pixels | None:
+    def decoded_or_none(scans: bytearray) -> Pixels | None:
         try:
             return decoded(scans)
         except pyvips.Error:
             return None
 
     picture, end = jpeg.picture, jpeg.picture[-2:]
-    small = is_whole(picture)
-    if small and (run < LONG_RUN or not is_whole(picture[: -2 - LONG_RUN // 2] + end)):
+    small = decoded_or_none(picture)
+    if small and (run < LONG_RUN or not decoded_or_none(picture[: -2 - LONG_RUN // 2] + end)):
         return small
     if run < LONG_RUN and not may_repeat:
         raise pyvips.Error("it has to be whole at once")
