@@ -19,12 +19,13 @@ import pyvips
 
 from app.decoding.gif import decode_gif
 from app.decoding.jpeg import decode_jpeg
-from app.decoding.libvips import UPRIGHT, configure_libvips, open_image, sniffed_type
+from app.decoding.libvips import configure_libvips, open_image
 from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import Reduce, placeholder_picture, placeholder_size, scaled, shrinking, turned
 from app.errors import InvalidImage
-from app.formats import Bytes
+from app.formats import Bytes, sniffed_type
+from app.formats.exif import UPRIGHT
 from app.formats.png import png_frame_is_whole
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from app.decoding.jpeg import LONG_RUN, run_at_end
-from app.decoding.libvips import SIDEWAYS
 from app.decoding.picture import Picture
 from app.errors import InvalidImage
 from app.formats import Bytes
+from app.formats.exif import SIDEWAYS
 from app.formats.gif import GifScreen, gif_screen
 from app.formats.jpeg import JpegParts, jpeg_parts, jpeg_samples
 from app.formats.png import PngFrame, png_parts

@@ -13,12 +13,13 @@ from functools import partial
 import pyvips
 
 from app.decoding.gif import decode_gif
-from app.decoding.libvips import SIDEWAYS, UPRIGHT, configure_libvips, open_image, sniffed_type
+from app.decoding.libvips import configure_libvips, open_image
 from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import in_srgb, scaled, shrinking, turned
 from app.errors import InvalidImage
-from app.formats import Bytes
+from app.formats import Bytes, sniffed_type
+from app.formats.exif import SIDEWAYS, UPRIGHT
 from app.structure import Shape, Structure, decoding_memory_bytes, shape_of, structure_of_checked
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyvips
 
-from app.decoding.libvips import UPRIGHT
 from app.decoding.picture import Picture
+from app.formats.exif import UPRIGHT
 from app.models import ContentType
 
 Reduce = Callable[[Picture], Picture]

@@ -7,6 +7,10 @@ number is limited. A block may begin with the six bytes that JPEG puts before it
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+UPRIGHT = 1
+SIDEWAYS = 5
+"""The first of the orientations that swap width and height (Exif 2.32, tag 0x0112)."""
+
 PREFIX = b"Exif\0\0"
 MAX_COPYRIGHT_BYTES = 2000
 """A longer notice is cut, between two characters if it is UTF-8."""
@@ -52,14 +56,14 @@ class _Directory:
 
 
 def minimal(orientation: int, copyright_notice: bytes) -> bytes:
-    """A block that says only these two; empty where there is nothing to say (1 is upright)."""
+    """A block that says only these two; empty where it is upright, and nobody is named."""
     notice = _beginning(copyright_notice).rstrip(b"\0 ")
     notice = notice + b"\0" if notice else b""
-    count = (orientation != 1) + bool(notice)
+    count = (orientation != UPRIGHT) + bool(notice)
     if count == 0:
         return b""
     block = b"MM\0*\0\0\0\x08" + count.to_bytes(2, "big")
-    if orientation != 1:
+    if orientation != UPRIGHT:
         block += _entry(_ORIENTATION, _SHORT, 1, orientation.to_bytes(2, "big"))
     values_at = 8 + 2 + 12 * count + 4
     if notice:
