@@ -123,9 +123,10 @@ def inspect_and_render(
 
 
 def _renditions(wanted: Sequence[VariantSpec], file: "_File") -> list[Rendition]:
-    """None of what moves: what is shown of that, `render` decides.
+    """The renditions to make during the check.
 
-    Nor of a picture that takes long already: with its variants it would take longer than anything may.
+    None for animations, which `render` handles later, and none for files that are slow to decode: with variants they
+    would exceed the time allowed for one image.
     """
     shape = file.shape
     if shape.frames > 1 or file.structure.takes_long:

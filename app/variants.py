@@ -90,7 +90,7 @@ class Original:
     profile: bytes | None
     """What to convert its colours by, unless that is sRGB."""
     moves: bool
-    """Whether libvips can show all frames: it turns the strip of them as one, and disbelieves some GIFs' screens."""
+    """Whether libvips can animate it: it does not turn frames one by one, and disbelieves some GIFs' screens."""
 
     @classmethod
     def of(cls, opened: Picture, shape: Shape) -> "Original":

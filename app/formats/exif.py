@@ -48,7 +48,10 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Directory:
-    """The entries under a tag; under 0 the main ones. `table` is all of it but the values that stand elsewhere."""
+    """One Exif directory (IFD): `tag` is the entry that pointed to it, 0 for the main chain.
+
+    `table` spans its count, its entries and the offset of the next, without values stored elsewhere in the block.
+    """
 
     tag: int
     table: _Span
@@ -101,8 +104,8 @@ def copyright_notice(block: bytes) -> bytes:
 
 
 def without_place(block: bytes) -> bytes | None:
-    """The block as long as it was, the place zeroed where it stood, and nothing else moved but the entries
-    behind the one that led to it.
+    """The block with the place zeroed. It keeps its length, and nothing moves but the entries behind
+    the one that pointed to the place.
 
     None where that cannot be done: it is malformed, or what says the place is also used for something else.
     """

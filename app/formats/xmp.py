@@ -1,7 +1,7 @@
 """XMP: what it says of places and rights (ISO 16684-1).
 
 A packet is XML in UTF-8. It is not parsed but walked, tag by tag, so that the rest of it stays as it
-is to the byte. Each expression reads on from where it failed at most once, whatever it is given.
+is to the byte. Every expression takes time in proportion to the packet, also to a hostile one.
 """
 
 import html
@@ -32,7 +32,7 @@ def without_place(packet: bytes) -> bytes | None:
         return None
     out = bytearray(packet)
     elements: list[tuple[bytes, int]] = []  # that are open: their names and where they begin
-    telling: int | None = None  # the number of those around the outermost that says a place
+    telling: int | None = None  # how many were open once the outermost that says a place was
     for tag in _TAG.finditer(packet):
         is_end, name, attributes = tag.groups()
         if not is_end:
