@@ -19,16 +19,17 @@ import pyvips
 
 from app.decoding.gif import decode_gif
 from app.decoding.jpeg import decode_jpeg
-from app.decoding.libvips import UPRIGHT, configure_libvips, open_image, sniffed_type
+from app.decoding.libvips import configure_libvips, open_image
 from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import Reduce, placeholder_picture, placeholder_size, scaled, shrinking, turned
 from app.errors import InvalidImage
-from app.formats import Bytes
+from app.formats import Bytes, sniffed_type
+from app.formats.exif import UPRIGHT
 from app.formats.png import png_frame_is_whole
 from app.models import ContentType, ImageLimits
 from app.placeholder import dominant_color, thumbhash
-from app.structure import Shape, Structure, decode_bytes, require_within, shape_of, structure_of
+from app.structure import Shape, Structure, decoding_memory_bytes, require_within, shape_of, structure_of
 from app.variant_specs import Rendition, VariantSpec
 from app.variants import Admission, Original, rendering_bytes, stills_of
 
@@ -85,7 +86,7 @@ def inspect_and_render(
     try:
         opened = open_image(data, content_type)
         shape = shape_of(opened, content_type, structure)
-        needed = decode_bytes(shape, structure, len(data))
+        needed = decoding_memory_bytes(shape, structure, len(data))
         require_within(limits, shape, structure, needed)
         file = _File(data, opened, shape, structure)
         renditions = _renditions(wanted, file)
@@ -122,9 +123,10 @@ def inspect_and_render(
 
 
 def _renditions(wanted: Sequence[VariantSpec], file: "_File") -> list[Rendition]:
-    """None of what moves: what is shown of that, `render` decides.
+    """The renditions to make during the check.
 
-    Nor of a picture that takes long already: with its variants it would take longer than anything may.
+    None for animations, which `render` handles later, and none for files that are slow to decode: with variants they
+    would exceed the time allowed for one image.
     """
     shape = file.shape
     if shape.frames > 1 or file.structure.takes_long:

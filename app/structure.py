@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from app.decoding.jpeg import LONG_RUN, run_at_end
-from app.decoding.libvips import SIDEWAYS
 from app.decoding.picture import Picture
 from app.errors import InvalidImage
 from app.formats import Bytes
+from app.formats.exif import SIDEWAYS
 from app.formats.gif import GifScreen, gif_screen
 from app.formats.jpeg import JpegParts, jpeg_parts, jpeg_samples
 from app.formats.png import PngFrame, png_parts
@@ -79,7 +79,7 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
 
 
 def structure_of_checked(data: Bytes, content_type: ContentType, picture: Picture) -> Structure:
-    """What is to be known of a file that was accepted before, and of its header, to decode it again."""
+    """What must be known of a file that was accepted before to decode it again; `picture` is its header as opened."""
     if content_type is ContentType.JPEG:  # what the header tells will do, and walking takes longer than reading that
         return Structure(buffered_bytes=2 * jpeg_samples(data) if picture.number("jpeg-multiscan") else 0)
     return structure_of(data, content_type, _NO_LIMITS)  # what was accepted is shown, whatever the limits are by now
@@ -133,11 +133,12 @@ def _limit(what: str, count: int, most: int) -> None:
         raise InvalidImage(f"The image has more {what} than this service accepts; the limit is {most}.")
 
 
-def decode_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
+def decoding_memory_bytes(shape: Shape, structure: Structure, file_bytes: int) -> int:
     """The memory that decoding takes; docs/adr/0011-hostile-images.md has the measurements.
 
-    JPEG and PNG are decoded row by row, unless they come in several passes; then all of it is held. Of a
-    GIF two frames are held at one byte a pixel, or one twice; of a WebP the picture, of an animated one all of them.
+    JPEG and PNG are decoded row by row, unless they come in several passes: then the whole picture is held. A GIF
+    takes twice its largest frame, at one byte a pixel; a WebP its picture at four, an animated one all frames and one
+    more.
     """
     frame = shape.width * shape.height
     needed = _DECODER_BYTES + structure.buffered_bytes

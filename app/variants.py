@@ -13,13 +13,14 @@ from functools import partial
 import pyvips
 
 from app.decoding.gif import decode_gif
-from app.decoding.libvips import SIDEWAYS, UPRIGHT, configure_libvips, open_image, sniffed_type
+from app.decoding.libvips import configure_libvips, open_image
 from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import in_srgb, scaled, shrinking, turned
 from app.errors import InvalidImage
-from app.formats import Bytes
-from app.structure import Shape, Structure, decode_bytes, shape_of, structure_of_checked
+from app.formats import Bytes, sniffed_type
+from app.formats.exif import SIDEWAYS, UPRIGHT
+from app.structure import Shape, Structure, decoding_memory_bytes, shape_of, structure_of_checked
 from app.variant_specs import Crop, Rendition, VariantFormat, covering
 
 MAX_ANIMATION_FRAMES = 200
@@ -55,7 +56,7 @@ def render(data: Bytes, renditions: Sequence[Rendition], *, admission: Admission
         original = Original.of(opened, shape)
         moving = [it for it in renditions if original.may_move(it)]
         stills = [it for it in renditions if it not in moving]
-        needed = decode_bytes(shape, structure, len(data))
+        needed = decoding_memory_bytes(shape, structure, len(data))
         if moving and structure.screen:
             needed += _LOADING_BYTES_A_PIXEL * shape.width * shape.height
         with admission(needed + max(rendering_bytes(moving, original.frames), rendering_bytes(stills))):
@@ -89,7 +90,7 @@ class Original:
     profile: bytes | None
     """What to convert its colours by, unless that is sRGB."""
     moves: bool
-    """Whether libvips can show all frames: it turns the strip of them as one, and disbelieves some GIFs' screens."""
+    """Whether libvips can animate it: it does not turn frames one by one, and disbelieves some GIFs' screens."""
 
     @classmethod
     def of(cls, opened: Picture, shape: Shape) -> "Original":

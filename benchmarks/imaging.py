@@ -25,8 +25,8 @@ import pyvips
 from PIL import Image as Pillow
 
 from app import imaging
-from app.decoding.libvips import sniffed_type
 from app.errors import ServiceError
+from app.formats import sniffed_type
 from app.models import ContentType
 from app.settings import Settings
 from tests.hostile import DEAR, REFUSED

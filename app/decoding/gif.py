@@ -20,7 +20,7 @@ _COLOURS = 256  # more than these no index can name
 _STRIP_PIXELS = 512 * 1024  # taken over at once
 _BANDS = 4  # red, green, blue, alpha
 _PIXELS_ACROSS = 8  # and as many down are enough for one
-_STEPS = (1, 5, 7, 11, 13, 17, 31)  # from one to the next: what repeats, as dithering does, seldom repeats with these
+_STEPS = (1, 5, 7, 11, 13, 17, 31)  # from one pixel to the next: at primes, patterns as of dithering seldom repeat
 
 
 def decode_gif(

@@ -20,12 +20,12 @@ _BLOCK = 8  # pixels; libvips reads as many rows at once, and looks before each 
 def decode_jpeg(
     jpeg: JpegParts, size: tuple[float, float], width: int, reduce: Reduce, *, run: int, may_repeat: bool
 ) -> Pixels:
-    """The picture reduced. Raises pyvips.Error unless the scans give all of it, with nothing to be warned of.
+    """The picture reduced. Raises pyvips.Error unless the scans give all of it, without any warning.
 
-    Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with
-    bytes that happen to be codes of flat blocks, so a long run of one byte at the end is looked at twice:
-    a real picture needs all of it (it is flat there), or none of it (it is padding). `run` is what
-    `run_at_end` says; one that is not long is tried without only if it `may_repeat`.
+    Decoders fill up what is missing and warn. They cannot warn where a cut file was filled up with bytes that happen to
+    be codes of flat blocks. So a file that ends in a long run of one byte must either fail with less of the run (the
+    picture is flat there), or decode without it (it is padding). `run` is what `run_at_end` says. A file that fails
+    with a short run is tried without it only if it `may_repeat`.
     """
     options = _options(jpeg.frame, width, size)
     height = jpeg.frame.height
@@ -38,15 +38,15 @@ def decode_jpeg(
         are_left = -(-rows // _BLOCK) * _BLOCK < opened.height  # rows that are only read to look for warnings
         return computed(reduce(picture), of=opened, to_the_end=are_left)
 
-    def is_whole(scans: bytearray) -> Pixels | None:
+    def decoded_or_none(scans: bytearray) -> Pixels | None:
         try:
             return decoded(scans)
         except pyvips.Error:
             return None
 
     picture, end = jpeg.picture, jpeg.picture[-2:]
-    small = is_whole(picture)
-    if small and (run < LONG_RUN or not is_whole(picture[: -2 - LONG_RUN // 2] + end)):
+    small = decoded_or_none(picture)
+    if small and (run < LONG_RUN or not decoded_or_none(picture[: -2 - LONG_RUN // 2] + end)):
         return small
     if run < LONG_RUN and not may_repeat:
         raise pyvips.Error("it has to be whole at once")
@@ -54,7 +54,7 @@ def decode_jpeg(
 
 
 def _options(frame: JpegFrame, width: int, size: tuple[float, float]) -> dict[str, int]:
-    """By how much decoding may shrink so that nothing it would warn of gets lost; see `_checked_height`."""
+    """By how much to shrink while decoding: no more than lets every warning be noticed; see `_checked_height`."""
     shrink: int = shrinking(ContentType.JPEG, width, frame.height, size)["shrink"]
     if frame.is_one_pass:
         return {"shrink": min(shrink, 2) if frame.samplings == _HALVED_COLOURS else 1}
@@ -62,12 +62,13 @@ def _options(frame: JpegFrame, width: int, size: tuple[float, float]) -> dict[st
 
 
 def _checked_height(frame: JpegFrame, *, shrink: int) -> int:
-    """The height that the decoder is told, so that all warnings come before rows that are still to be read.
+    """The height to declare so that libvips notices every warning.
 
-    Of several passes all come before the first row. Else each comes with the first of the rows that are coded
-    together, and is seen when the next eight are read: some must be left behind the last warning. If more than eight
-    rows are coded together, those are left. If not, there is one row more, of which nobody sees that it is missing.
-    (A decoder that smooths colours from row to row would, as it looks ahead; it does where 16 rows are coded together.)
+    It looks for warnings before each read of eight rows, so one raised by the last read would be missed. A JPEG in
+    several scans raises all of them before its first row. In one scan, each row of blocks (MCUs) raises its own: where
+    that takes several reads, a later read notices; otherwise one row is added, which is missing, but the warning of
+    that is raised by the last read. (Earlier if colours were smoothed between rows, since the decoder would read ahead;
+    it smooths only where MCUs are 16 rows high and nothing is shrunk.)
     """
     if not frame.is_one_pass:
         return frame.height

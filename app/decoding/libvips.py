@@ -6,13 +6,8 @@ import threading
 import pyvips
 
 from app.decoding.picture import Picture
-from app.errors import UnsupportedImageType
 from app.formats import Bytes
 from app.models import ContentType
-
-UPRIGHT = 1
-SIDEWAYS = 5
-"""The first of the Exif orientations that swap width and height (Exif 2.32, tag 0x0112)."""
 
 _configuring = threading.Lock()
 _OPTIONS: dict[ContentType, dict[str, float]] = {
@@ -27,20 +22,6 @@ _LOADERS = {
     ContentType.GIF: "gifload_source",
     ContentType.WEBP: "webpload_source",
 }
-
-
-def sniffed_type(data: Bytes) -> ContentType:
-    """The format by its magic bytes. Raises UnsupportedImageType where it is none of the four."""
-    head = data[:12]
-    if head.startswith(b"\xff\xd8\xff"):
-        return ContentType.JPEG
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ContentType.PNG
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return ContentType.GIF
-    if head.startswith(b"RIFF") and head[8:] == b"WEBP":
-        return ContentType.WEBP
-    raise UnsupportedImageType
 
 
 def open_image(

@@ -40,10 +40,10 @@ class Pixels(NamedTuple):
 
 
 def computed(picture: Picture, *, of: Picture, to_the_end: bool = False) -> Pixels:
-    """What was made `of` another picture, in memory; `to_the_end` if that is to be decoded to its last row in any case.
+    """Compute `picture`, which was derived from `of`, into memory. Raises pyvips.Error where it does not decode.
 
-    By this very thread where that has few pixels, since libvips takes longer to begin another.
-    Raises pyvips.Error where it does not decode.
+    `to_the_end` decodes `of` to its last row even if `picture` does not need it. Where `of` is small, the calling
+    thread computes, because starting libvips' threads would take longer.
     """
     width, height = picture.width, picture.height
     if of.width * of.height <= _FETCHED_PIXELS:

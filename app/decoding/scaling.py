@@ -6,14 +6,14 @@ from typing import Any
 
 import pyvips
 
-from app.decoding.libvips import UPRIGHT
 from app.decoding.picture import Picture
+from app.formats.exif import UPRIGHT
 from app.models import ContentType
 
 Reduce = Callable[[Picture], Picture]
-"""Makes of a picture that is not decoded yet a smaller one, which needs all pixels when it is computed.
+"""Derives a smaller picture from one that is not decoded yet; computing it decodes all pixels.
 
-What comes as "multiband" has its colours weighed by their alpha already, and stays as it is but for its size.
+A "multiband" picture is premultiplied already: only its size may change, not its colours.
 """
 
 _SMALL_SIDE = 16  # pixels; a ThumbHash has at most seven waves across, and with more pixels looks no truer
@@ -22,7 +22,7 @@ _GAP = 6  # at least this factor is left to the better filter, which is vectoris
 
 
 def shrinking(content_type: ContentType, width: int, height: int, size: tuple[float, float]) -> dict[str, Any]:
-    """How the loader is told that of a still picture of these pixels no more than this size is wanted."""
+    """The loader's options to decode a still picture of `width` x `height` smaller, but not smaller than `size`."""
     factor = min(width / size[0], height / size[1])
     match content_type:
         case ContentType.JPEG:

@@ -7,9 +7,13 @@ number is limited. A block may begin with the six bytes that JPEG puts before it
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+UPRIGHT = 1
+SIDEWAYS = 5
+"""The first of the orientations that swap width and height (Exif 2.32, tag 0x0112)."""
+
 PREFIX = b"Exif\0\0"
 MAX_COPYRIGHT_BYTES = 2000
-"""Of a notice that is kept; of a longer one its beginning is."""
+"""A longer notice is cut, between two characters if it is UTF-8."""
 
 _MAX_ENTRIES = 5000  # a camera writes about a hundred
 _TYPE_BYTES = dict(enumerate((0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)))  # of one value, by its kind
@@ -44,7 +48,10 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Directory:
-    """The entries under a tag; under 0 the main ones. `table` is all of it but the values that stand elsewhere."""
+    """One Exif directory (IFD): `tag` is the entry that pointed to it, 0 for the main chain.
+
+    `table` spans its count, its entries and the offset of the next, without values stored elsewhere in the block.
+    """
 
     tag: int
     table: _Span
@@ -52,14 +59,14 @@ class _Directory:
 
 
 def minimal(orientation: int, copyright_notice: bytes) -> bytes:
-    """A block that says only these two; empty where there is nothing to say (1 is upright)."""
-    notice = copyright_notice[:MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
+    """A block that says only these two; empty where it is upright, and nobody is named."""
+    notice = _beginning(copyright_notice).rstrip(b"\0 ")
     notice = notice + b"\0" if notice else b""
-    count = (orientation != 1) + bool(notice)
+    count = (orientation != UPRIGHT) + bool(notice)
     if count == 0:
         return b""
     block = b"MM\0*\0\0\0\x08" + count.to_bytes(2, "big")
-    if orientation != 1:
+    if orientation != UPRIGHT:
         block += _entry(_ORIENTATION, _SHORT, 1, orientation.to_bytes(2, "big"))
     values_at = 8 + 2 + 12 * count + 4
     if notice:
@@ -67,6 +74,15 @@ def minimal(orientation: int, copyright_notice: bytes) -> bytes:
         block += _entry(_COPYRIGHT, _ASCII, len(notice), notice if is_short else values_at.to_bytes(4, "big"))
         notice = b"" if is_short else notice
     return block + bytes(4) + notice
+
+
+def _beginning(notice: bytes) -> bytes:
+    """As much of a notice as is kept."""
+    end = MAX_COPYRIGHT_BYTES
+    # A character of UTF-8 has up to three bytes behind its first (RFC 3629, section 3). Other encodings may have more.
+    while MAX_COPYRIGHT_BYTES - 3 < end < len(notice) and 0x80 <= notice[end] < 0xC0:
+        end -= 1
+    return notice[:end]
 
 
 def _entry(tag: int, kind: int, count: int, value: bytes) -> bytes:
@@ -83,13 +99,13 @@ def copyright_notice(block: bytes) -> bytes:
     for entry in main.entries:
         if entry.tag == _COPYRIGHT and entry.kind == _ASCII:
             # The photographer's and the editor's notices have a NUL between them.
-            return tiff[slice(*entry.value)][:MAX_COPYRIGHT_BYTES].rstrip(b"\0 ")
+            return tiff[slice(*entry.value)].rstrip(b"\0 ")
     return b""
 
 
 def without_place(block: bytes) -> bytes | None:
-    """The block as long as it was, the place zeroed where it stood, and nothing else moved but the entries
-    behind the one that led to it.
+    """The block with the place zeroed. It keeps its length, and nothing moves but the entries behind
+    the one that pointed to the place.
 
     None where that cannot be done: it is malformed, or what says the place is also used for something else.
     """

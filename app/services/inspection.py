@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from app.admission import MemoryBudget, ObserveAdmission, ignore
+from app.errors import InvalidImage
 from app.formats import Bytes
 from app.models import StripMetadata
 from app.settings import Settings
@@ -48,18 +49,22 @@ class Inspector:
         """The file as it is stored: the same spool, or another where STRIP_METADATA takes something away.
 
         The decoder must report the same orientation as before: it alone knows which of several Exif blocks counts, and
-        what of a broken one. If it does not, all metadata is removed, and a new block states the orientation.
+        what of a broken one. If it does not, all metadata is removed, and a new block states the orientation. Raises
+        InvalidImage where not even that helps: the image would be stored turned wrongly, or with its metadata.
         """
         from app import imaging  # noqa: PLC0415 - as above
 
         with ExitStack() as opened:
-            for strip in (self._strip, StripMetadata.ALL):
+            for strip in dict.fromkeys((self._strip, StripMetadata.ALL)):
                 pieces = stripped(spool.buffer(), facts.content_type, strip, orientation=facts.orientation)
                 if pieces is None:
+                    kept = spool
                     break
                 kept = opened.enter_context(Spool(max_bytes=spool.size + MOST_ADDED_BYTES))
                 for piece in pieces:
                     kept.write(piece)
                 if imaging.orientation(kept.buffer(), facts.content_type) == facts.orientation:
                     break
-            yield spool if pieces is None else kept
+            else:
+                raise InvalidImage("The image would be turned wrongly without its metadata.")
+            yield kept

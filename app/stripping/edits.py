@@ -7,7 +7,7 @@ from app.formats import Bytes, exif
 
 
 class Edit(NamedTuple):
-    """What comes in the place of the bytes from one offset up to another."""
+    """Replace the bytes from `start` up to but not including `end` by `content`."""
 
     start: int
     end: int
@@ -15,9 +15,10 @@ class Edit(NamedTuple):
 
 
 def replaced(data: Bytes, new: bytes, old: list[tuple[int, int]], at: int) -> Iterator[Edit]:
-    """All of the old ones go and the new one comes at an offset, unless it stands there, or before, already.
+    """Remove the `old` spans and insert `new`, unless it is empty, at offset `at`.
 
-    Behind the pixels, where others may stand, decoders do not look for it.
+    If one of the spans at or before `at` already is `new`, it stays instead. Not so one behind: it may be
+    behind the pixels, where decoders do not look.
     """
     stays = next((span for span in old if new and span[0] <= at and data[slice(*span)] == new), None)
     if new and stays is None:

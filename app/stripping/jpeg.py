@@ -84,7 +84,7 @@ def _placeless_jpeg(data: Bytes, orientation: int) -> Iterator[Edit]:
                 yield Edit(segment.begin, segment.end, _of_same_length(segment, changed))
         if (gap := _GAP.match(data, end)) is None:
             break
-        orientation, begin = 1, gap.end()
+        orientation, begin = exif.UPRIGHT, gap.end()
     yield Edit(end, len(data))
 
 

@@ -48,7 +48,7 @@ def _png_copyright(kind: bytes, content: bytes) -> bytes:
 
 
 def _placeless_png(data: Bytes, chunks: list[PngChunk], orientation: int) -> Iterator[Edit]:
-    if orientation != 1 and not any(it.kind == b"eXIf" for it in chunks):  # one of the texts says it
+    if orientation != exif.UPRIGHT and not any(it.kind == b"eXIf" for it in chunks):  # one of the texts says it
         yield Edit(_PNG_HEADER_END, _PNG_HEADER_END, _chunk(b"eXIf", exif.minimal(orientation, b"")))
     for kind, start, end in chunks:
         if kind in _PNG_TOLD:

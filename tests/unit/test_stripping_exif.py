@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from app.formats import exif, iptc, xmp
+from app.errors import InvalidImage
+from app.formats import MAX_PARTS, exif, iptc, xmp
 from app.imaging import inspect
 from app.models import StripMetadata
 from tests.metadata_samples import camera_exif, captions, jpeg_with, segment
-from tests.samples import photo, png_chunk, with_png_chunks
+from tests.samples import photo, picture, png_chunk, with_png_chunks
 from tests.stripped_files import ALL, LIMITS, LOCATION, shown, strip
 
 
@@ -102,6 +103,19 @@ def test_a_block_behind_the_pixels_does_not_stand_in_for_that_before_them(data: 
     bare = strip(data, ALL)
     assert inspect(bare, LIMITS).orientation == inspect(data, LIMITS).orientation == 6
     assert strip(bare, ALL) == bare
+
+
+def test_an_image_that_would_be_turned_without_its_metadata_is_refused() -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return kind + struct.pack("<I", len(content)) + content
+
+    # The second block, behind more parts than are looked at, counts once the first has gone.
+    more = chunk(b"more", b"") * MAX_PARTS + chunk(b"EXIF", exif.minimal(6, b""))
+    chunks = picture("WEBP", exif=camera_exif(1))[8:] + more
+    data = b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+    assert inspect(data, LIMITS).orientation == 1
+    with pytest.raises(InvalidImage, match="turned"):
+        strip(data, ALL)
 
 
 @pytest.mark.parametrize("notice", [b"Ann  ", b"Ann\0", b"Ann " * 2000, b"  "])

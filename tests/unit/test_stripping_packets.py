@@ -5,11 +5,11 @@ import zlib
 
 import pytest
 
-from app.formats import iptc, xmp
+from app.formats import exif, iptc, xmp
 from app.formats.png import png_chunks
-from tests.metadata_samples import XMP, captions
+from tests.metadata_samples import XMP, captions, jpeg_with, segment
 from tests.samples import picture, png_chunk, with_png_chunks
-from tests.stripped_files import LOCATION, packed_xmp, strip
+from tests.stripped_files import ALL, LOCATION, packed_xmp, strip
 
 
 def test_a_packet_that_compresses_worse_without_the_place_goes() -> None:
@@ -68,6 +68,31 @@ def test_a_packet_keeps_what_only_sounds_like_a_place() -> None:
     assert xmp.without_place(packet) == packet
 
 
+@pytest.mark.parametrize("before", range(4))
+@pytest.mark.parametrize("character", ["é", "字", "🌍"])
+def test_a_long_notice_is_cut_between_characters(character: str, before: int) -> None:
+    notice = "A" * before + character * 1500
+    packet = f"<dc:rights><rdf:li>{notice}</rdf:li></dc:rights>".encode()
+    for found in (xmp.copyright_notice(packet), notice.encode()):
+        kept = exif.copyright_notice(exif.minimal(1, found)).decode()
+        assert notice.startswith(kept)
+        assert exif.MAX_COPYRIGHT_BYTES - 4 < len(kept.encode()) <= exif.MAX_COPYRIGHT_BYTES
+
+
+def test_a_long_notice_in_no_known_encoding_is_cut_too() -> None:
+    assert exif.copyright_notice(exif.minimal(1, b"\x80" * 5000)) == b"\x80" * (exif.MAX_COPYRIGHT_BYTES - 3)
+
+
+EMPTY_RIGHTS = b"<dc:rights/><dc:subject><rdf:Bag><rdf:li>At home</rdf:li></rdf:Bag></dc:subject>"
+
+
+def test_an_empty_notice_does_not_take_the_text_of_another_property() -> None:
+    assert xmp.copyright_notice(EMPTY_RIGHTS) == b""
+    assert xmp.copyright_notice(EMPTY_RIGHTS.replace(b"/>", b" />", 1)) == b""
+    data = jpeg_with(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + EMPTY_RIGHTS))
+    assert b"At home" not in strip(data, ALL)
+
+
 def test_captions_that_are_malformed_are_not_mended() -> None:
     whole = captions()
     for cut in (2, 5, 20, 40):
@@ -88,6 +113,8 @@ BUSY = {
     "a name that is long": b"<" + b"long" * 1_000_000 + b"/>",
     "a name of places": b"<" + b"lat" * 1_300_000 + b"/>",
     "as many tags as may be": b"<exif:GPSLatitude a='12345' b='12345'>" * 100_000,
+    "a notice of references": b"<rights><li>" + b"&a" * 2_000_000 + b"</li></rights>",
+    "a notice of one long number": b"<rights><li>&#" + b"0" * 4_000_000 + b";</li></rights>",
     "many blanks": b"<x GPS" + b" " * 4_000_000 + b">",
 }
 
