@@ -10,7 +10,7 @@ from app.formats.exif import SIDEWAYS
 from app.formats.gif import GifScreen, gif_screen
 from app.formats.jpeg import JpegParts, jpeg_parts, jpeg_samples
 from app.formats.png import PngFrame, png_parts
-from app.formats.webp import WebpParts, webp_parts
+from app.formats.webp import webp_parts
 from app.models import ContentType, ImageLimits
 
 MAX_DECODE_SECONDS = 2.0  # of CPU, on the machine of docs/imaging.md
@@ -68,8 +68,7 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
             if screen := gif_screen(data, max_frames=limits.max_frames):
                 structure = Structure(frames=len(screen.frames), screen=screen)
         case ContentType.WEBP:  # libvips refuses one when as much as its last byte is missing
-            webp = webp_parts(data)
-            structure = Structure(webp.metadata_bytes, seconds=_webp_seconds(webp))
+            structure = _webp_structure(data)
     if structure is None:
         raise InvalidImage("The image is damaged or cut short: its structure does not lead to its end.")
     _limit("bytes of profiles, Exif data and texts", structure.metadata_bytes, limits.max_metadata_bytes)
@@ -157,6 +156,9 @@ def _jpeg_seconds(jpeg: JpegParts) -> float:
     return len(jpeg.picture) / bytes_a_second + jpeg.samples / 300e6 + jpeg.samples * jpeg.scans / 3e9
 
 
-def _webp_seconds(webp: WebpParts) -> float:
+def _webp_structure(data: Bytes) -> Structure | None:
     """Measured: 10 MB of lossy pictures take a second, or 60 MB of what is coded without loss."""
-    return webp.lossy_bytes / 10e6 + webp.lossless_bytes / 60e6
+    webp = webp_parts(data)
+    if webp is None:
+        return None
+    return Structure(webp.metadata_bytes, seconds=webp.lossy_bytes / 10e6 + webp.lossless_bytes / 60e6)

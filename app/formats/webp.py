@@ -47,10 +47,10 @@ class WebpParts:
     lossless_bytes: int
 
 
-def webp_parts(data: Bytes) -> WebpParts:
-    """Sections "Extended File Format" and "Animation"."""
-    metadata = lossy = lossless = 0
-    for kind, start, end in webp_chunks(data):
+def webp_parts(data: Bytes) -> WebpParts | None:
+    """Sections "Extended File Format" and "Animation". None where there are more chunks than are looked at."""
+    metadata = lossy = lossless = chunks = 0
+    for chunks, (kind, start, end) in enumerate(webp_chunks(data), 1):  # noqa: B007 - counted for what follows
         if kind in _METADATA:
             metadata += end - start
             continue
@@ -61,4 +61,4 @@ def webp_parts(data: Bytes) -> WebpParts:
             is_lossy = kind == b"VP8 "
         lossy += is_lossy * (end - start)
         lossless += (not is_lossy) * (end - start)
-    return WebpParts(metadata, lossy, lossless)
+    return WebpParts(metadata, lossy, lossless) if chunks < MAX_PARTS else None
