@@ -52,7 +52,8 @@ def download(
     """
     client, stop = connection.client, connection.stop
     wanted = taken_filter(filters)
-    if bool(image_ids) + everything + (wanted != ImageFilter()) != 1:
+    chooses = replace(wanted, order=None, tag_match=None) != ImageFilter()  # these two by themselves leave nothing out
+    if bool(image_ids) + everything + chooses != 1:
         raise click.UsageError("Name images, or filters, or --all.")
     into.mkdir(parents=True, exist_ok=True)
 
