@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from app.client import ClientError, Image, ImageClient, ImageFilter, NotAllowed, NotIdentified, Unavailable
+from app.client import ClientError, Image, ImageClient, ImageFilter
 from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import Names
 from app.entrypoints.images.options import filter_options, jobs_option, json_option, taken_filter
 from app.entrypoints.images.output import tell, tell_json
-from app.entrypoints.images.parallel import ALREADY_THERE, Bars, Tally, carry_out
+from app.entrypoints.images.parallel import ALREADY_THERE, FAILS_FOR_ALL, Bars, Tally, carry_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _named(client: ImageClient, image_ids: Iterable[str], tally: Tally) -> Itera
     for image_id in dict.fromkeys(image_ids):
         try:
             yield client.get(image_id)
-        except (NotAllowed, NotIdentified, Unavailable):
+        except FAILS_FOR_ALL:
             raise
         except ClientError as error:
             tally.failed(image_id, error)
