@@ -5,7 +5,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -175,7 +175,7 @@ class Transport:
         for number in range(1, self._retries + 2):
             pause: float | None = None
             try:
-                answer = attempt()
+                answer = replace(attempt(), attempts=number)
             except SSLError as error:
                 raise Unavailable(f"The connection is not safe: {_reason(error)}.") from error
             except HTTPError as error:
@@ -183,7 +183,7 @@ class Transport:
             else:
                 failure = None
                 if not _may_pass(answer):
-                    return Answer(answer.status, answer.headers, answer.content, attempts=number)
+                    return answer
                 pause = _retry_after_seconds(answer)
             if number > self._retries or (pause or 0) > MAX_WAIT_SECONDS:
                 break
