@@ -10,7 +10,7 @@ import click
 from app.client import ClientError, Image, ImageClient, ImageFilter
 from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import Names
-from app.entrypoints.images.options import filter_options, jobs_option, json_option, taken_filter
+from app.entrypoints.images.options import filter_options, jobs_option, json_option
 from app.entrypoints.images.output import tell, tell_json
 from app.entrypoints.images.parallel import ALREADY_THERE, FAILS_FOR_ALL, Bars, Tally, carry_out
 
@@ -51,7 +51,7 @@ def download(
     interruption.
     """
     client, stop = connection.client, connection.stop
-    wanted = taken_filter(filters)
+    wanted = ImageFilter(**filters)
     chooses = replace(wanted, order=None, tag_match=None) != ImageFilter()  # these two by themselves leave nothing out
     if bool(image_ids) + everything + chooses != 1:
         raise click.UsageError("Name images, or filters, or --all.")

@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -69,7 +69,7 @@ class Uploads:
 
     def _send(self, path: Path, digest: str) -> Sent:
         title = path.stem if self._title_from_filename else self._details.title
-        details = self._details.named(path.name, title=title)
+        details = replace(self._details, filename=path.name, title=title)
         with self._bars.transfer(path.name, path.stat().st_size) as move:
             image = send(self._client, path, digest, details, progress=move, source=self._source)
         return Sent("uploaded", image.image_id, image)
