@@ -57,32 +57,33 @@ def download(
         raise click.UsageError("Name images, or filters, or --all.")
     into.mkdir(parents=True, exist_ok=True)
 
-    def report(item: Wanted, result: Exception | None) -> None:
-        bars.count()
-        if isinstance(result, Exception):
-            tally.failed(f"{item.image.image_id} ({item.path})", result)
-            return
-        outcome = ALREADY_THERE if item.there else "downloaded"
-        tally.add(outcome)
-        if as_json:
-            tell_json({"outcome": outcome, "image_id": item.image.image_id, "path": str(item.path)})
-        else:
-            tell(outcome, item.image.image_id, item.path)
-
-    def fetch(item: Wanted) -> None:
-        if not item.there:
-            with bars.transfer(item.path.name, item.image.file_size) as move:
-                client.download(item.image, item.path, progress=move)
-
-    def found() -> Iterator[Wanted]:
-        names = Names(into)
-        # Oldest first, so that numbers stay the same when images are added.
-        ordered = replace(wanted, order=wanted.order or "asc")
-        for image in _named(client, image_ids, tally) if image_ids else client.images(ordered):
-            path, there = names.give(image)
-            yield Wanted(image, path, there)
-
     with tallied(connection) as tally, Bars("Download", stop, total=len(image_ids) or None) as bars:
+
+        def report(item: Wanted, result: Exception | None) -> None:
+            bars.count()
+            if isinstance(result, Exception):
+                tally.failed(f"{item.image.image_id} ({item.path})", result)
+                return
+            outcome = ALREADY_THERE if item.there else "downloaded"
+            tally.add(outcome)
+            if as_json:
+                tell_json({"outcome": outcome, "image_id": item.image.image_id, "path": str(item.path)})
+            else:
+                tell(outcome, item.image.image_id, item.path)
+
+        def fetch(item: Wanted) -> None:
+            if not item.there:
+                with bars.transfer(item.path.name, item.image.file_size) as move:
+                    client.download(item.image, item.path, progress=move)
+
+        def found() -> Iterator[Wanted]:
+            names = Names(into)
+            # Oldest first, so that numbers stay the same when images are added.
+            ordered = replace(wanted, order=wanted.order or "asc")
+            for image in _named(client, image_ids, tally) if image_ids else client.images(ordered):
+                path, there = names.give(image)
+                yield Wanted(image, path, there)
+
         carry_out(found(), fetch, report, jobs=jobs, stop=stop)
 
 

@@ -110,19 +110,22 @@ def upload(
     passed_over: list[Path] = []
     files = list(dict.fromkeys(_files(paths, passed_over)))
 
-    def report(path: Path, result: Sent | Exception) -> None:
-        bars.count()
-        if isinstance(result, Exception):
-            tally.failed(str(path), result)
-            return
-        tally.add(result.outcome)
-        if as_json:
-            shown = facts(result.image) if result.image else None
-            tell_json({"outcome": result.outcome, "path": printable(path), "image_id": result.image_id, "image": shown})
-        else:
-            tell(result.outcome, result.image_id, path)
-
     with tallied(connection) as tally, Bars("Upload", stop, total=len(files)) as bars:
+
+        def report(path: Path, result: Sent | Exception) -> None:
+            bars.count()
+            if isinstance(result, Exception):
+                tally.failed(str(path), result)
+                return
+            tally.add(result.outcome)
+            if as_json:
+                shown = facts(result.image) if result.image else None
+                tell_json(
+                    {"outcome": result.outcome, "path": printable(path), "image_id": result.image_id, "image": shown}
+                )
+            else:
+                tell(result.outcome, result.image_id, path)
+
         details = Details(title=title, description=description, location=location, tags=tags)
         uploads = Uploads(client, details, title_from_filename=title_from is not None, again=again, bars=bars)
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
