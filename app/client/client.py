@@ -248,10 +248,10 @@ class ImageClient:
             if not error.repeated:
                 raise
             # The answer to an earlier attempt was lost, so it may be ourselves who changed it.
-            now = self.get(image.image_id)
-            if now.version != image.version + 1 or not _has(now, changes):
+            latest = self.get(image.image_id)
+            if latest.version != image.version + 1 or not _has(latest, changes):
                 raise
-            return now
+            return latest
         return Image.from_json(answer.json())
 
     def delete(self, image_id: str) -> None:

@@ -211,9 +211,8 @@ def _start_emulator(settings: Settings, children: _Children, lock: IO[bytes] | N
     running = home / "running"
     if running.exists():
         (home / "damaged").touch()
-        for half_written in (home / "s3").rglob(
-            "*.tmp"
-        ):  # it would be an object by itself; no key of ours is like that
+        # Each would be an object by itself; no key of ours is like that.
+        for half_written in (home / "s3").rglob("*.tmp"):
             half_written.unlink()
     running.touch()
     assert settings.credentials is not None  # with an emulator there always are some
