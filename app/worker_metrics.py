@@ -26,7 +26,9 @@ class WorkerMetrics:
             registry=registry,
         )
         self._threads = Gauge("image_storage_worker_threads", "Threads that handle messages", registry=registry)
-        self._busy = Gauge("image_storage_worker_threads_busy", "Those that do", registry=registry)
+        self._busy = Gauge(
+            "image_storage_worker_threads_busy", "Worker threads that are handling a message", registry=registry
+        )
         self._last_sweep = Gauge(
             "image_storage_last_sweep_timestamp_seconds", "When a sweep last came to its end", registry=registry
         )

@@ -84,7 +84,7 @@ class ImageClient:
         """Makes no connection. Raises ValueError where the address, user id or token cannot be one.
 
         `user_id` is for servers that believe the header X-User-ID, `token` for those that want a bearer token.
-        `timeout_seconds` is how long an answer may pause, not how long it may take in all.
+        `timeout_seconds` is how long an answer may pause. In all it may take five times as long, and a file any time.
         `sleep` waits so many seconds before a request is tried again; it may raise, to end the wait and the request.
         `notice` is told, as a sentence, when a request got no answer and is tried again.
         """
@@ -248,10 +248,10 @@ class ImageClient:
             if not error.repeated:
                 raise
             # The answer to an earlier attempt was lost, so it may be ourselves who changed it.
-            now = self.get(image.image_id)
-            if now.version != image.version + 1 or not _has(now, changes):
+            latest = self.get(image.image_id)
+            if latest.version != image.version + 1 or not _has(latest, changes):
                 raise
-            return now
+            return latest
         return Image.from_json(answer.json())
 
     def delete(self, image_id: str) -> None:

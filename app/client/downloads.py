@@ -10,7 +10,7 @@ from urllib.parse import quote
 from app.client.errors import NotFound, WrongChecksum
 from app.client.files import Progress, no_progress, part_of, put_in_place, sha256_of
 from app.client.resources import Image
-from app.client.transport import Answer, Transport, pieces_of, whole_of
+from app.client.transport import Answer, Transport, pieces_of
 
 
 def image_path(image_id: str) -> str:
@@ -66,7 +66,7 @@ def _fetch(transport: Transport, image: Image, file: IO[bytes], progress: Progre
         headers = {"Range": f"bytes={position}-", "If-Range": f'"{image.sha256}"'} if position else {}
         with transport.stream(image_path(image.image_id), headers) as response:
             if response.status not in {200, 206}:
-                return Answer(response.status, response.headers, whole_of(response))
+                return Answer(response.status, response.headers, transport.whole_of(response))
             if response.status == 200:
                 position = file.seek(0)
                 file.truncate()

@@ -8,7 +8,7 @@ class ClientError(Exception):
 
 
 class Unavailable(ClientError):
-    """No answer after all attempts, or none that this service would give."""
+    """No answer after all attempts, one that does not come to its end, or none that this service would give."""
 
 
 class NotThisService(Unavailable):

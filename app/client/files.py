@@ -66,9 +66,9 @@ def content_type_of(source: Source) -> str | None:
     return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
 
 
-def file_body(source: Source, size: int, progress: Progress, *, content_type: str | None = None) -> Body:
+def file_body(source: Source, size: int, progress: Progress) -> Body:
     """The file as a request's body. Reading it raises UnreadableFile."""
-    return Body(size, content_type, lambda: _pieces(source, size, progress))
+    return Body(size, None, lambda: _pieces(source, size, progress))
 
 
 def form_body(source: Source, size: int, fields: Mapping[str, str | Sequence[str] | None], progress: Progress) -> Body:

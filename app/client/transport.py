@@ -3,9 +3,10 @@
 import json
 import random
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +24,7 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8
 _PIECE_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page of a list
+_MAX_ANSWER_PAUSES = 5  # so many times as long as an answer may pause, it may take in all
 _PROBLEM = "application/problem+json"
 _S3_CODE = re.compile(rb"<Code>(\w+)</Code>")
 _PASSING_STATUSES = frozenset({500, 502, 503, 504})
@@ -84,6 +86,7 @@ class Transport:
         self._base = server.rstrip("/").removesuffix("/api/v1") + "/api/v1"
         self._credentials = dict(credentials)
         self._retries = retries
+        self._max_answer_seconds = _MAX_ANSWER_PAUSES * timeout_seconds
         self._sleep = sleep
         self._notice = notice
         self._pool = urllib3.PoolManager(
@@ -139,7 +142,7 @@ class Transport:
             if response.status != 302:
                 yield response
                 return
-            whole_of(response)
+            self.whole_of(response)
             location = web_address(response.headers.get("Location", ""), seen_from=url)
         # The bucket has another entity tag for the same bytes.
         kept = {name: value for name, value in headers.items() if name != "If-Range"}
@@ -159,6 +162,23 @@ class Transport:
             raise
         response.release_conn()
 
+    def whole_of(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """An answer's body, decompressed, where it is no file.
+
+        Raises NotThisService where it is larger than any that this service gives, and Unavailable where it takes too
+        long in all, though no pause was too long.
+        """
+        content = bytearray()
+        deadline = time.monotonic() + self._max_answer_seconds
+        # `read` would wait until a piece is full.
+        while piece := response.read1(_PIECE_BYTES):
+            content += piece
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise NotThisService("The answer is larger than an Image Storage Service would send.")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"The answer was not whole after {self._max_answer_seconds:g} seconds.")
+        return bytes(content)
+
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> Answer:
         sent = dict(headers)
         if body is not None:
@@ -167,7 +187,7 @@ class Transport:
                 sent["Content-Type"] = body.content_type
         pieces = body.pieces() if body is not None else None
         with self._opened(method, url, sent, pieces) as response:
-            return Answer(response.status, response.headers, whole_of(response))
+            return Answer(response.status, response.headers, self.whole_of(response))
 
     def _repeated(self, attempt: Callable[[], Answer]) -> Answer:
         """The first answer that is not worth another attempt, or the last. Raises Unavailable."""
@@ -175,7 +195,7 @@ class Transport:
         for number in range(1, self._retries + 2):
             pause: float | None = None
             try:
-                answer = attempt()
+                answer = replace(attempt(), attempts=number)
             except SSLError as error:
                 raise Unavailable(f"The connection is not safe: {_reason(error)}.") from error
             except HTTPError as error:
@@ -183,7 +203,7 @@ class Transport:
             else:
                 failure = None
                 if not _may_pass(answer):
-                    return Answer(answer.status, answer.headers, answer.content, attempts=number)
+                    return answer
                 pause = _retry_after_seconds(answer)
             if number > self._retries or (pause or 0) > MAX_WAIT_SECONDS:
                 break
@@ -208,16 +228,6 @@ def pieces_of(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     # Not response.stream: urllib3 2.8 loses most of what is both chunked and compressed.
     while piece := response.read(_PIECE_BYTES):
         yield piece
-
-
-def whole_of(response: urllib3.BaseHTTPResponse) -> bytes:
-    """An answer's body, decompressed. Raises NotThisService where it is larger than any that this service gives."""
-    content = bytearray()
-    for piece in pieces_of(response):
-        content += piece
-        if len(content) > _MAX_ANSWER_BYTES:
-            raise NotThisService("The answer is larger than an Image Storage Service would send.")
-    return bytes(content)
 
 
 def problem(answer: Answer) -> ClientError:

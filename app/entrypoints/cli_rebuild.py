@@ -1,7 +1,6 @@
 """`python -m app rebuild-postings`: progress on the screen, and a file to go on from."""
 
 import sys
-from pathlib import Path
 
 import click
 import orjson
@@ -13,9 +12,9 @@ from app.settings import Settings
 
 
 def rebuild(settings: Settings, user_id: str | None) -> None:
-    """Rebuild, from where an interrupted call for the same user left off. Raises BackendUnavailable."""
+    """Rebuild, from where an interrupted call for the same tables and user left off. Raises BackendUnavailable."""
     metadata = build_services(settings, signs=False).metadata
-    bookmark = _Bookmark(settings.data_dir / "rebuild-postings.json", user_id)
+    bookmark = _Bookmark(settings, user_id)
     after = bookmark.read()
     if after is not None:
         click.echo("Continuing where the last run stopped.")
@@ -33,22 +32,33 @@ def rebuild(settings: Settings, user_id: str | None) -> None:
 
 
 class _Bookmark:
-    """How far a rebuild came, for this user or for all."""
+    """How far a rebuild of these tables came, for this user or for all."""
 
-    def __init__(self, path: Path, user_id: str | None) -> None:
-        self._path = path
-        self._user_id = user_id
+    def __init__(self, settings: Settings, user_id: str | None) -> None:
+        self._path = settings.data_dir / "rebuild-postings.json"
+        self._of = {
+            "endpoint_url": settings.endpoint_url,
+            "aws_region": settings.aws_region,
+            "images_table": settings.images_table,
+            "postings_table": settings.postings_table,
+            "user_id": user_id,
+        }
 
     def read(self) -> Position | None:
-        if not self._path.exists():
+        """None where nothing was interrupted, or another rebuild was, or the file does not say: begin anew."""
+        try:
+            kept = orjson.loads(self._path.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
             return None
-        kept = orjson.loads(self._path.read_bytes())
-        return tuple(kept["done_up_to"]) if kept["user_id"] == self._user_id else None
+        match kept:
+            case {"of": of, "done_up_to": [str(created_at), str(image_id)]} if of == self._of:
+                return created_at, image_id
+        return None
 
     def write(self, done_up_to: Position) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
-        new.write_bytes(orjson.dumps({"user_id": self._user_id, "done_up_to": done_up_to}))
+        new.write_bytes(orjson.dumps({"of": self._of, "done_up_to": done_up_to}))
         new.replace(self._path)
 
     def remove(self) -> None:

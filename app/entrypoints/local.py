@@ -39,7 +39,6 @@ _START_SECONDS = 30
 _STOP_SECONDS = 40  # gunicorn lets running requests finish for 30
 _LOCK_SECONDS = 15  # what the stop of the one before takes when nothing hangs
 _WINDOWS = sys.platform == "win32"
-_EMULATOR_KEY = "test"
 
 
 class StartError(Exception):
@@ -212,12 +211,12 @@ def _start_emulator(settings: Settings, children: _Children, lock: IO[bytes] | N
     running = home / "running"
     if running.exists():
         (home / "damaged").touch()
-        for half_written in (home / "s3").rglob(
-            "*.tmp"
-        ):  # it would be an object by itself; no key of ours is like that
+        # Each would be an object by itself; no key of ours is like that.
+        for half_written in (home / "s3").rglob("*.tmp"):
             half_written.unlink()
     running.touch()
-    key, secret, _ = settings.credentials or (_EMULATOR_KEY, _EMULATOR_KEY, None)
+    assert settings.credentials is not None  # with an emulator there always are some
+    key, secret, _ = settings.credentials
     environment = {
         **os.environ,
         "GATEWAY_PORT": str(settings.emulator_port),

@@ -41,8 +41,9 @@ def run_worker(settings: Settings) -> None:
             figures = WorkerMetrics(services.metrics.registry)
             if settings.worker_metrics_port is not None:
                 watch = Watch(services, figures, settings, port=settings.worker_metrics_port)
-                watch.start()
-                stack.callback(watch.stop)
+                with signals.held_back():  # its thread, if nobody stops it, keeps the process from ending
+                    watch.start()
+                    stack.callback(watch.stop)
             worker = Worker(
                 services.queue,
                 services.uploads.handle,
@@ -51,8 +52,9 @@ def run_worker(settings: Settings) -> None:
                 threads=settings.worker_threads,
                 sweep_seconds=settings.sweep_seconds,
             )
-            worker.start()
-            stack.callback(worker.stop)
+            with signals.held_back():  # the same
+                worker.start()
+                stack.callback(worker.stop)
             log.info("worker started", extra={"threads": settings.worker_threads})
             signals.wait()
         except Stopped:

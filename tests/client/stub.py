@@ -1,6 +1,7 @@
 """A server that answers as it is told to, and remembers what it was asked: for what a real one does seldom."""
 
 import json
+import select
 import sys
 import threading
 from collections import deque
@@ -35,15 +36,20 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `cut_after` so many bytes of the body, or before the head with -1, the connection ends."""
+    """An answer. `cut_after` so many bytes of the body, or before the head with -1, the connection ends.
+
+    Where it `drips`, the body comes a byte at a time, until the client goes away.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    drips: bool = False
 
 
 _PIECE_BYTES = 64 * 1024
+_DRIP_SECONDS = 0.02
 LOST = Reply(cut_after=-1)
 
 
@@ -121,8 +127,19 @@ def running_stub() -> Iterator[Stub]:
             for name, value in {**length, **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if reply.drips:
+                self.close_connection = True
+                self.drip(reply.body)
+                return
             self.wfile.write(reply.body[: reply.cut_after])
             self.close_connection = reply.cut_after is not None
+
+        def drip(self, body: bytes) -> None:
+            for byte in body:
+                heard, _, _ = select.select([self.connection], [], [], _DRIP_SECONDS)
+                if heard:  # that it has gone away
+                    return
+                self.wfile.write(bytes([byte]))
 
         def log_message(self, format: str, *args: object) -> None:
             pass

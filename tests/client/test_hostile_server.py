@@ -3,12 +3,13 @@
 import gzip
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.client import Image, ImageClient, NotThisService, WrongChecksum
+from app.client import Image, ImageClient, NotThisService, Unavailable, WrongChecksum
 from tests.client.command import Command
 from tests.client.stub import IMAGE_ID, LIMITS, Asked, Reply, Stub, resource, shows
 from tests.samples import picture_of_bytes
@@ -164,6 +165,14 @@ def test_an_answer_without_end_is_not_read_to_its_end(client: ImageClient, stub:
     with pytest.raises(NotThisService, match="larger"):
         client.get(IMAGE_ID)
     assert len(stub.asked) == 1
+
+
+def test_an_answer_that_never_pauses_for_long_ends_all_the_same(stub: Stub) -> None:
+    answer = replace(shows(resource(description="d" * 1000)), drips=True)  # half a minute long
+    stub.will(*[answer] * 4)
+    client = ImageClient(stub.url, user_id="alice", retries=3, timeout_seconds=0.3, sleep=lambda _: None)
+    with client, pytest.raises(Unavailable, match=r"not whole after 1\.5 seconds"):
+        client.get(IMAGE_ID)
 
 
 def test_a_compressed_answer_in_chunks_arrives_whole(client: ImageClient, stub: Stub) -> None:

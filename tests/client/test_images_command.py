@@ -12,7 +12,7 @@ import pytest
 
 from app.client import ImageClient
 from tests.client.command import Command
-from tests.client.stub import IMAGE_ID, Stub, problem, resource, shows
+from tests.client.stub import IMAGE_ID, LIMITS, Stub, problem, resource, shows
 from tests.samples import picture, picture_of_bytes
 from tests.server import ROOT, RunningService
 
@@ -205,6 +205,14 @@ def test_some_are_downloaded_by_id_or_filter(command: Command, photos: Path, tmp
     )
     for wrong in ([], ["--all", zoe["image_id"]], ["--all", "--tag", "sea"]):
         assert command("download", *wrong).exit_code == 2
+
+
+def test_an_order_goes_with_all_and_does_not_stand_for_it(stub: Stub, tmp_path: Path) -> None:
+    stub.will(shows(LIMITS), shows({"images": [], "next_cursor": None}))
+    command = Command(stub.url, "alice", tmp_path)
+    assert command("download", "--order", "desc", "--tag-match", "all").exit_code == 2
+    assert command("download", "--all", "--order", "desc", "--into", tmp_path).exit_code == 0
+    assert stub.asked[-1].path == "/api/v1/images?order=desc&limit=100"
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,11 @@ import pytest
 
 from app.client import (
     Changed,
-    Conflict,
     Image,
     ImageClient,
     ImageFilter,
     ImageRefused,
     NotFound,
-    NotIdentified,
     QuotaExceeded,
     RateLimited,
     Refused,
@@ -97,52 +95,6 @@ def test_a_full_quota_is_told_at_once(client: ImageClient, stub: Stub, pauses: l
     with pytest.raises(QuotaExceeded):
         client.get(IMAGE_ID)
     assert pauses == []
-
-
-def test_a_refusal_is_not_repeated_and_tells_what_is_wrong(client: ImageClient, stub: Stub) -> None:
-    refusal = b'{"code": "invalid_request", "detail": "No.", "errors": [{"field": "limit", "message": "is too large"}]}'
-    stub.will(Reply(400, refusal, {"Content-Type": "application/problem+json"}))
-    with pytest.raises(Refused, match=r"No\. limit is too large") as refused:
-        client.page(limit=1000)
-    assert (refused.value.code, refused.value.status, refused.value.fields) == (
-        "invalid_request",
-        400,
-        {"limit": "is too large"},
-    )
-    assert len(stub.asked) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "failure"),
-    [
-        (401, "invalid_token", NotIdentified),
-        (400, "invalid_user", NotIdentified),
-        (404, "image_not_found", NotFound),
-        (409, "idempotency_conflict", Conflict),
-        (413, "image_too_large", ImageRefused),
-        (422, "invalid_image", ImageRefused),
-        (500, "internal_error", Refused),
-    ],
-)
-def test_problems_have_names(stub: Stub, status: int, code: str, failure: type[Refused]) -> None:
-    stub.will(problem(status, code))
-    with ImageClient(stub.url, token="t", retries=0) as client, pytest.raises(failure) as raised:
-        client.get(IMAGE_ID)
-    assert raised.value.request_id == "r-1"
-    assert stub.asked[0].headers["Authorization"] == "Bearer t"
-
-
-@pytest.mark.parametrize("reply", [Reply(200, b"<html>"), Reply(200, b"[]"), Reply(404, b"nginx"), shows({"a": 1})])
-def test_another_kind_of_server_is_noticed(client: ImageClient, stub: Stub, reply: Reply) -> None:
-    stub.will(reply)
-    with pytest.raises(Unavailable, match="Image Storage Service"):
-        client.get(IMAGE_ID)
-
-
-def test_an_id_that_is_none_is_not_taken_for_one(client: ImageClient, stub: Stub) -> None:
-    stub.will(shows(resource(image_id="../../../etc/passwd")))
-    with pytest.raises(Unavailable):
-        client.get(IMAGE_ID)
 
 
 @pytest.mark.parametrize("server", ["images.example.com", "ftp://x", "http://", "http://a:b@x", "http://x?y"])

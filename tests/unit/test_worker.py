@@ -1,6 +1,8 @@
 """The worker's loop, with a queue on moto: what is handled goes, what is not comes again, a stop gives back."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,24 @@ from app.services.provision import ProvisionError, provision
 from app.services.queue import Message, UploadQueue
 from app.settings import Settings
 from app.worker_metrics import WorkerMetrics
+from tests.server import ROOT, free_port
+
+# The signal comes when the threads of one part run, and before run_worker can do anything else.
+STOPPED_AS_IT_STARTS = """
+import signal, sys
+from app.entrypoints.worker import Worker, run_worker
+from app.entrypoints.worker_watch import Watch
+from tests.conftest import test_settings
+
+def stop_after(frame, event, _):
+    if event == "return" and frame.f_code is {part}.start.__code__:
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGTERM)
+
+settings = test_settings(aws_endpoint_url="http://127.0.0.1:1", worker_metrics_port={port})
+sys.setprofile(stop_after)
+run_worker(settings)
+"""
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -106,6 +126,13 @@ def test_a_stop_finishes_what_is_begun_and_gives_the_rest_back() -> None:
     stopping.join(20)
     assert not stopping.is_alive()
     assert queue.deleted == ["a"]
+
+
+@pytest.mark.parametrize("part", ["Watch", "Worker"])
+def test_a_signal_while_it_starts_ends_it(part: str) -> None:
+    program = STOPPED_AS_IT_STARTS.format(part=part, port=free_port())
+    # Raises TimeoutExpired, and kills it, where it goes on.
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, timeout=60)
 
 
 def test_sweeps_go_on_after_one_that_fails() -> None:

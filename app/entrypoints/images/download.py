@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from app.client import ClientError, Image, ImageClient, ImageFilter, NotAllowed, NotIdentified, Unavailable
+from app.client import ClientError, Image, ImageClient, ImageFilter
 from app.entrypoints.images.connection import Connection, connected, tallied
 from app.entrypoints.images.names import Names
-from app.entrypoints.images.options import filter_options, jobs_option, json_option, taken_filter
+from app.entrypoints.images.options import filter_options, jobs_option, json_option
 from app.entrypoints.images.output import tell, tell_json
-from app.entrypoints.images.parallel import ALREADY_THERE, Bars, Tally, carry_out
+from app.entrypoints.images.parallel import ALREADY_THERE, FAILS_FOR_ALL, Bars, Tally, carry_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +51,39 @@ def download(
     interruption.
     """
     client, stop = connection.client, connection.stop
-    wanted = taken_filter(filters)
-    if bool(image_ids) + everything + (wanted != ImageFilter()) != 1:
+    wanted = ImageFilter(**filters)
+    chooses = replace(wanted, order=None, tag_match=None) != ImageFilter()  # these two by themselves leave nothing out
+    if bool(image_ids) + everything + chooses != 1:
         raise click.UsageError("Name images, or filters, or --all.")
     into.mkdir(parents=True, exist_ok=True)
 
-    def report(item: Wanted, result: Exception | None) -> None:
-        bars.count()
-        if isinstance(result, Exception):
-            tally.failed(f"{item.image.image_id} ({item.path})", result)
-            return
-        outcome = ALREADY_THERE if item.there else "downloaded"
-        tally.add(outcome)
-        if as_json:
-            tell_json({"outcome": outcome, "image_id": item.image.image_id, "path": str(item.path)})
-        else:
-            tell(outcome, item.image.image_id, item.path)
-
-    def fetch(item: Wanted) -> None:
-        if not item.there:
-            with bars.transfer(item.path.name, item.image.file_size) as move:
-                client.download(item.image, item.path, progress=move)
-
-    def found() -> Iterator[Wanted]:
-        names = Names(into)
-        # Oldest first, so that numbers stay the same when images are added.
-        ordered = replace(wanted, order=wanted.order or "asc")
-        for image in _named(client, image_ids, tally) if image_ids else client.images(ordered):
-            path, there = names.give(image)
-            yield Wanted(image, path, there)
-
     with tallied(connection) as tally, Bars("Download", stop, total=len(image_ids) or None) as bars:
+
+        def report(item: Wanted, result: Exception | None) -> None:
+            bars.count()
+            if isinstance(result, Exception):
+                tally.failed(f"{item.image.image_id} ({item.path})", result)
+                return
+            outcome = ALREADY_THERE if item.there else "downloaded"
+            tally.add(outcome)
+            if as_json:
+                tell_json({"outcome": outcome, "image_id": item.image.image_id, "path": str(item.path)})
+            else:
+                tell(outcome, item.image.image_id, item.path)
+
+        def fetch(item: Wanted) -> None:
+            if not item.there:
+                with bars.transfer(item.path.name, item.image.file_size) as move:
+                    client.download(item.image, item.path, progress=move)
+
+        def found() -> Iterator[Wanted]:
+            names = Names(into)
+            # Oldest first, so that numbers stay the same when images are added.
+            ordered = replace(wanted, order=wanted.order or "asc")
+            for image in _named(client, image_ids, tally) if image_ids else client.images(ordered):
+                path, there = names.give(image)
+                yield Wanted(image, path, there)
+
         carry_out(found(), fetch, report, jobs=jobs, stop=stop)
 
 
@@ -89,7 +91,7 @@ def _named(client: ImageClient, image_ids: Iterable[str], tally: Tally) -> Itera
     for image_id in dict.fromkeys(image_ids):
         try:
             yield client.get(image_id)
-        except (NotAllowed, NotIdentified, Unavailable):
+        except FAILS_FOR_ALL:
             raise
         except ClientError as error:
             tally.failed(image_id, error)

@@ -12,13 +12,12 @@ from app.client import (
     ClientError,
     Image,
     ImageClient,
-    NotIdentified,
-    Unavailable,
     normalised_tag,
 )
 from app.entrypoints.images.connection import Connection, about, connected, tallied
 from app.entrypoints.images.options import json_option
 from app.entrypoints.images.output import facts, tell, tell_json
+from app.entrypoints.images.parallel import FAILS_FOR_ALL
 
 _ATTEMPTS = 5  # at an image that others change at the same time
 _NOT_DELETED = {
@@ -96,7 +95,7 @@ def tag(
             stop.check()
             try:
                 image = _retagged(client, image_id, added, removed)
-            except (NotIdentified, Unavailable):
+            except FAILS_FOR_ALL:
                 raise
             except ClientError as error:
                 tally.failed(image_id, error)

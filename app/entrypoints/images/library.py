@@ -56,29 +56,30 @@ def export_library(*, connection: Connection, directory: Path, jobs: int) -> Non
     records = directory / f"{_RECORDS}.part"
     digest = hashlib.sha256()
 
-    def fetch(image: Image) -> str:
-        path = directory / _file_of(image)
-        if holds(path, image):
-            return ALREADY_THERE
-        path.unlink(missing_ok=True)
-        with bars.transfer(image.filename, image.file_size) as move:
-            client.download(image, path, progress=move)
-        return "exported"
-
-    def report(image: Image, result: str | Exception) -> None:
-        bars.count()
-        if isinstance(result, Exception):
-            tally.failed(f"{image.image_id} ({image.filename})", result)
-            return
-        tally.add(result)
-        tell(result, image.image_id, directory / _file_of(image))
-        known = {name: value for name, value in facts(image).items() if name not in _NOT_EXPORTED}
-        line = json_line(known | {"file": _file_of(image).as_posix()}) + b"\n"
-        digest.update(line)
-        written.write(line)
-
     with tallied(connection) as tally:
         with records.open("wb") as written, Bars("Export", stop) as bars:
+
+            def fetch(image: Image) -> str:
+                path = directory / _file_of(image)
+                if holds(path, image):
+                    return ALREADY_THERE
+                path.unlink(missing_ok=True)
+                with bars.transfer(image.filename, image.file_size) as move:
+                    client.download(image, path, progress=move)
+                return "exported"
+
+            def report(image: Image, result: str | Exception) -> None:
+                bars.count()
+                if isinstance(result, Exception):
+                    tally.failed(f"{image.image_id} ({image.filename})", result)
+                    return
+                tally.add(result)
+                tell(result, image.image_id, directory / _file_of(image))
+                known = {name: value for name, value in facts(image).items() if name not in _NOT_EXPORTED}
+                line = json_line(known | {"file": _file_of(image).as_posix()}) + b"\n"
+                digest.update(line)
+                written.write(line)
+
             carry_out(itertools.chain(first, images), fetch, report, jobs=jobs, stop=stop)
         if stop.signal is None:
             records.replace(directory / _RECORDS)
@@ -142,34 +143,35 @@ def import_library(*, connection: Connection, directory: Path, jobs: int) -> Non
     records = list(read_records(directory))
     lock = threading.Lock()
 
-    def carry_over(record: Record) -> tuple[str, str]:
-        own = (record.sha256, record.details)
-        with lock:
-            found = there[own] > 0
-            there[own] -= found
-        if found:
-            return ALREADY_THERE, ""
-        if sha256_of(record.path) != record.sha256:
-            raise WrongChecksum("The file is not the one that was exported.")
-        with bars.transfer(record.details.filename, record.path.stat().st_size) as move:
-            image = send(client, record.path, record.sha256, record.details, progress=move, source=record.image_id)
-        is_same_file = image.sha256 == record.sha256 or client.limits().changes_files
-        if not is_same_file or _details_of(image) != record.details:
-            raise ClientError(f"The server stored it differently: {image.image_id}.")
-        return "imported", image.image_id
-
-    def report(record: Record, result: tuple[str, str] | Exception) -> None:
-        bars.count()
-        if isinstance(result, Exception):
-            tally.failed(f"{record.path.name} ({record.details.filename})", result)
-            return
-        outcome, image_id = result
-        tally.add(outcome)
-        tell(outcome, record.image_id, image_id)
-
     with tallied(connection) as tally, Bars("Import", stop, total=len(records)) as bars:
         # Counted, because a library may hold the same twice.
         there = Counter((image.sha256, _details_of(image)) for image in client.images())
+
+        def carry_over(record: Record) -> tuple[str, str]:
+            own = (record.sha256, record.details)
+            with lock:
+                found = there[own] > 0
+                there[own] -= found
+            if found:
+                return ALREADY_THERE, ""
+            if sha256_of(record.path) != record.sha256:
+                raise WrongChecksum("The file is not the one that was exported.")
+            with bars.transfer(record.details.filename, record.path.stat().st_size) as move:
+                image = send(client, record.path, record.sha256, record.details, progress=move, source=record.image_id)
+            is_same_file = image.sha256 == record.sha256 or client.limits().changes_files
+            if not is_same_file or _details_of(image) != record.details:
+                raise ClientError(f"The server stored it differently: {image.image_id}.")
+            return "imported", image.image_id
+
+        def report(record: Record, result: tuple[str, str] | Exception) -> None:
+            bars.count()
+            if isinstance(result, Exception):
+                tally.failed(f"{record.path.name} ({record.details.filename})", result)
+                return
+            outcome, image_id = result
+            tally.add(outcome)
+            tell(outcome, record.image_id, image_id)
+
         carry_out(records, carry_over, report, jobs=jobs, stop=stop)
 
 

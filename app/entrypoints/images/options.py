@@ -1,11 +1,8 @@
 """Options that several commands have."""
 
 from collections.abc import Callable
-from typing import Any
 
 import click
-
-from app.client import ImageFilter
 
 Command = Callable[..., None]
 
@@ -37,11 +34,7 @@ _FILTERS = (
 
 
 def filter_options(command: Command) -> Command:
-    """The filters of a list. `taken_filter` makes one of them."""
+    """The filters of a list, under the names that ImageFilter gives them."""
     for option in reversed(_FILTERS):
         command = option(command)
     return command
-
-
-def taken_filter(options: dict[str, Any]) -> ImageFilter:
-    return ImageFilter(**options)

@@ -16,6 +16,9 @@ from app.entrypoints.images.output import printable, readable_bytes, say
 from app.entrypoints.images.stopping import Interrupted, Stop
 
 ALREADY_THERE = "already there"
+FAILS_FOR_ALL = (NotIdentified, QuotaExceeded, RateLimited, Unavailable)
+"""What is not about one item: with the next one it would be the same."""
+
 _AHEAD = 4  # transfers that may be begun, for each that runs, while the oldest is not done
 _LONGEST_NAME = 40  # characters, beside a bar
 
@@ -106,7 +109,7 @@ def carry_out(
 ) -> None:
     """Do the work for each item, so many at a time, and report in the items' order what became of it.
 
-    A failure of one is reported like a result. What would fail for all (nobody answers, or knows
+    A failure of one is reported like a result. What fails for all (nobody answers, or knows
     who is calling) ends everything, and is raised once what was done is reported.
     """
     begun: deque[tuple[Item, Future[Result]]] = deque()
@@ -130,7 +133,7 @@ def carry_out(
 def _settle(item: Item, future: Future[Result], report: Callable[[Item, Result | Exception], None]) -> None:
     try:
         result = future.result()
-    except (NotIdentified, QuotaExceeded, RateLimited, Unavailable):
+    except FAILS_FOR_ALL:
         raise
     except (ClientError, OSError) as error:
         report(item, error)

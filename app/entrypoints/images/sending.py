@@ -1,7 +1,7 @@
 """Uploads that several runs of a command may repeat."""
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.client import Conflict, Image, ImageClient, NotFound, Progress, UploadExpired
@@ -17,9 +17,6 @@ class Details:
     description: str | None = None
     location: str | None = None
     tags: tuple[str, ...] = ()
-
-    def named(self, filename: str, *, title: str | None) -> "Details":
-        return replace(self, filename=filename, title=title)
 
 
 def send(

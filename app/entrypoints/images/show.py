@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from app.client import ImageFilter
 from app.entrypoints.images.connection import Connection, about, connected
-from app.entrypoints.images.options import filter_options, json_option, taken_filter
+from app.entrypoints.images.options import filter_options, json_option
 from app.entrypoints.images.output import facts, tell_json, write_csv, write_facts, write_table
 
 
@@ -30,7 +31,7 @@ def list_images(
     client = connection.client
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be combined.")
-    found = itertools.islice(client.images(taken_filter(filters)), limit)
+    found = itertools.islice(client.images(ImageFilter(**filters)), limit)
     if as_csv:
         write_csv(found)
     elif as_json:

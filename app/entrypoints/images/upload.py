@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -69,7 +69,7 @@ class Uploads:
 
     def _send(self, path: Path, digest: str) -> Sent:
         title = path.stem if self._title_from_filename else self._details.title
-        details = self._details.named(path.name, title=title)
+        details = replace(self._details, filename=path.name, title=title)
         with self._bars.transfer(path.name, path.stat().st_size) as move:
             image = send(self._client, path, digest, details, progress=move, source=self._source)
         return Sent("uploaded", image.image_id, image)
@@ -110,19 +110,22 @@ def upload(
     passed_over: list[Path] = []
     files = list(dict.fromkeys(_files(paths, passed_over)))
 
-    def report(path: Path, result: Sent | Exception) -> None:
-        bars.count()
-        if isinstance(result, Exception):
-            tally.failed(str(path), result)
-            return
-        tally.add(result.outcome)
-        if as_json:
-            shown = facts(result.image) if result.image else None
-            tell_json({"outcome": result.outcome, "path": printable(path), "image_id": result.image_id, "image": shown})
-        else:
-            tell(result.outcome, result.image_id, path)
-
     with tallied(connection) as tally, Bars("Upload", stop, total=len(files)) as bars:
+
+        def report(path: Path, result: Sent | Exception) -> None:
+            bars.count()
+            if isinstance(result, Exception):
+                tally.failed(str(path), result)
+                return
+            tally.add(result.outcome)
+            if as_json:
+                shown = facts(result.image) if result.image else None
+                tell_json(
+                    {"outcome": result.outcome, "path": printable(path), "image_id": result.image_id, "image": shown}
+                )
+            else:
+                tell(result.outcome, result.image_id, path)
+
         details = Details(title=title, description=description, location=location, tags=tags)
         uploads = Uploads(client, details, title_from_filename=title_from is not None, again=again, bars=bars)
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
