@@ -96,7 +96,7 @@ class ImageService:
         if pending.status is Status.UPLOADED:
             return pending
         if pending.status is Status.DELETING:  # whoever deletes it may be about to take its object away
-            raise BackendUnavailable("dynamodb")
+            raise BackendUnavailable("dynamodb", contended=True)
         # An earlier attempt may have been made with another STRIP_METADATA.
         uploaded = pending._replace(status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
         self._storage.put(pending, spool)
@@ -110,7 +110,7 @@ class ImageService:
             found = self._metadata.get(image_id)
             if found.status is Status.UPLOADED:  # another attempt has finished it, and it was edited since
                 return found
-            raise BackendUnavailable("dynamodb") from error
+            raise BackendUnavailable("dynamodb", contended=True) from error
         audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": spool.size})
         return uploaded
 
