@@ -27,21 +27,21 @@ class ObjectCheck:
         self._repairer = repairer
         self._has_rows = has_rows
 
-    def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[list[Finding]]:
+    def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[Finding]:
         """What is wrong among these objects, looked at side by side."""
         named = {stored: _named(stored.key) for stored in page if self._repairer.is_due(stored.stored_at)}
         rows = self._metadata.images({names[1] for names in named.values() if names})
-        return pool.map(partial(self._findings, rows), named.items())
+        return filter(None, pool.map(partial(self._finding, rows), named.items()))
 
-    def _findings(
+    def _finding(
         self, rows: Mapping[str, Image], named: tuple[StoredObject, tuple[str | None, str] | None]
-    ) -> list[Finding]:
+    ) -> Finding | None:
         stored, names = named
         if names is None:
             defect: Defect | None = Defect(DefectKind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
         else:
             defect = self._defect(stored, *names, rows.get(names[1]))
-        return list(self._repairer.resolve(defect)) if defect else []
+        return self._repairer.resolve(defect) if defect else None
 
     def _defect(self, stored: StoredObject, user_id: str | None, image_id: str, row: Image | None) -> Defect | None:
         if user_id is None:

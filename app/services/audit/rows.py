@@ -26,13 +26,13 @@ class RowCheck:
 
     def findings(self, image: Image) -> list[Finding]:
         """The scan lags behind, so what looks wrong in it is looked at again with the row as it is."""
-        if not any(True for _ in self._row_defects(image)):
+        if next(self._row_defects(image), None) is None:
             return []
         try:
             image = self._metadata.get(image.image_id)
         except ImageNotFound:
             return []
-        return [finding for defect in self._row_defects(image) for finding in self._repairer.resolve(defect)]
+        return list(filter(None, map(self._repairer.resolve, self._row_defects(image))))
 
     def _row_defects(self, image: Image) -> Iterator[Defect]:
         if finished := self._finished_since(image):

@@ -29,7 +29,8 @@ class UsageCheck:
         for user_id in found.suspects():
             counted, usage = self._usage.counted(user_id), found.usage(user_id)
             if counted.usage != usage and (counted.at is None or counted.at <= due_until):
-                yield 0, list(self._repairer.resolve(self._drift(user_id, counted, usage)))
+                finding = self._repairer.resolve(self._drift(user_id, counted, usage))
+                yield 0, [finding] if finding else []
 
     def _drift(self, user_id: str, counted: Counted, usage: Usage) -> Defect:
         def correct() -> None:
