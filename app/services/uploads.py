@@ -27,7 +27,7 @@ from app.errors import (
     UploadNotPending,
     UploadRejected,
 )
-from app.keys import final_key, parsed_object_key, staging_key
+from app.keys import final_key, parsed_key, staging_key
 from app.logs import audit_trail
 from app.models import Announcement, Image, Rejection, Status, StripMetadata, UploadMethod
 from app.services.arrivals import Accepted, Arrivals
@@ -186,10 +186,10 @@ class DirectUploadService:
 
     def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
         """Look at what an event is about, and finish or remove it. Also returns the image's id."""
-        named = parsed_object_key(event.key)
-        if event.bucket != self._settings.s3_bucket or named is None:
+        names = parsed_key(event.key)
+        if event.bucket != self._settings.s3_bucket or names is None or names.room not in {"images", "uploads"}:
             return Outcome.NOTHING_TO_DO, None
-        user_id, image_id = named
+        user_id, image_id = names.user_id, names.image_id
         try:
             image = self._metadata.get(image_id)
         except ImageNotFound:
