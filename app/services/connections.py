@@ -167,8 +167,9 @@ class Answer:
             self._receive()
 
     def read(self, size: int | None = None) -> bytes:
-        """All of the content that is left; or a piece of it, of `size` bytes or as many as came; empty at the end.
+        """All of the content that is left; with a `size`, whatever it is, the next piece as it came, empty at the end.
 
+        No piece is larger than 256 KiB. Keeping to the size would cost a copy, and nobody asks for less.
         Raises ReadTimeoutError, or ResponseStreamingError or IncompleteReadError where the rest did not come.
         """
         if size is None:
