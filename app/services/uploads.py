@@ -240,13 +240,13 @@ class DirectUploadService:
         Raises BackendUnavailable or Overloaded.
         """
         try:
-            now = self._confirmed(image)
-            if now.has_expired(self._clock()) or (now.expires_at and now.status is Status.DELETING):
-                self._images.discard(now)
+            current = self._confirmed(image)
+            if current.has_expired(self._clock()) or (current.expires_at and current.status is Status.DELETING):
+                self._images.discard(current)
                 return Outcome.EXPIRED
         except (ImageNotFound, RowChanged):
             return Outcome.NOTHING_TO_DO  # somebody else got ahead
-        match now.status:
+        match current.status:
             case Status.UPLOADED:
                 return Outcome.UPLOADED
             case Status.REJECTED:
