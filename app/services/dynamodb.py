@@ -36,7 +36,7 @@ def batch_get(
         attempts = Attempts(_MAX_ATTEMPTS)
         while True:
             with translated("dynamodb"):
-                answer = factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+                answer = factory.dynamodb().batch_get_item(RequestItems=wanted)
             yield answer["Responses"].get(table, ()), answer.get("ConsumedCapacity", ())
             wanted = answer.get("UnprocessedKeys")
             if not wanted:
