@@ -44,7 +44,7 @@ class Connections:
         kept: int,
         tls: ssl.SSLContext | None,
     ) -> None:
-        """`tls` says whom to believe; None is for origins that begin with http://."""
+        """`tls` says whose certificates to trust; None is for origins that begin with http://."""
         where = urlsplit(origin)
         self.origin = origin
         self.host = where.netloc

@@ -220,8 +220,8 @@ class ImageService:
     def take_back(self, image: Image) -> bool:
         """Remove what was stored for an image that others have deleted or rejected meanwhile. False if they have not.
 
-        Where its row is gone, nothing keeps a repetition with the same Idempotency-Key from storing it again just then;
-        what an audit finds of that is an image without its object. Raises BackendUnavailable.
+        If the row is gone, a retry with the same Idempotency-Key may store the image again while this deletes
+        its object. The audit then reports it as an image without its object. Raises BackendUnavailable.
         """
         with suppress(ImageNotFound):
             if self._metadata.get(image.image_id).status not in {Status.DELETING, Status.REJECTED}:

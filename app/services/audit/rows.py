@@ -88,10 +88,10 @@ class RowCheck:
         return None
 
     def _finished_since(self, image: Image) -> Image | None:
-        """What a pending image became after its row was written, as happens only where rows were lost.
+        """The finished image from the record, for a row still pending: the table was restored to an older state.
 
-        Whoever asks for a rebuild says that they were. Else the upload died before its last write,
-        nobody was told that it succeeded, and it may have been repeated.
+        Only with `rebuild`, by which the operator says so. Otherwise the upload died before its last
+        write; its client was never told of success and may have sent it again.
         """
         if (
             not self._repairer.options.rebuild

@@ -17,10 +17,10 @@ class UsageCheck:
         self._repairer = repairer
 
     def steps(self) -> Iterator[tuple[int, list[Finding]]]:
-        """How many rows were looked at, and what is wrong, which is known in the end.
+        """How many rows were looked at in each step, and what is wrong; that comes last, when all are counted.
 
-        A counter that did not change since before the rows were counted must agree with them. One
-        that did is left to another audit.
+        A counter that has not changed since before the rows were counted must agree with them. One
+        that has is left to the next audit.
         """
         due_until = self._repairer.due_until()
         found = Recount()
