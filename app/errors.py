@@ -169,14 +169,25 @@ class QuotaExceeded(ServiceError):
 
 
 class BackendUnavailable(ServiceError):
-    """A store is down, gone, slow or throttling; the same request may succeed a little later."""
+    """A store is down, gone, slow or throttling; the same request may succeed a little later.
+
+    So it may where the store is fine, but others kept changing the same image: then it is `contended`.
+    """
 
     code = "backend_unavailable"
     default_detail = "Storage is not available at the moment. Try again shortly."
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, *, contended: bool = False) -> None:
         super().__init__()
         self.store = store
+        self.contended = contended
+
+    @property
+    def cause(self) -> str | None:
+        """What went wrong, in a word for the log; None where the store answered, but not as it should."""
+        if self.contended:
+            return "contention"
+        return type(self.__cause__).__name__ if self.__cause__ else None
 
 
 class NotReady(ServiceError):

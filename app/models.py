@@ -1,7 +1,7 @@
 """What the service talks about: images, filters and pages, and the pure rules on them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -192,7 +192,7 @@ class ImageFilter:
     """Which of a user's images to list, all conditions at once, and in which order.
 
     The order is that of `created_at`, or with `title_prefix` that of the title and then the time;
-    `descending` turns either around. `tags` are as `normalised_tags` makes them, `words` as
+    `descending` turns either around. `tags` are each as `normalised_tag` makes it, `words` as
     `search_words` does, `sha256` is of lower-case hexadecimal digits, and every other text is compared folded.
     """
 
@@ -285,11 +285,6 @@ MAX_TAG_LENGTH = 255
 def normalised_tag(tag: str) -> str:
     """Trimmed, case-folded, in Unicode's NFC form."""
     return folded(tag.strip())
-
-
-def normalised_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Each normalised, without duplicates, in the order given."""
-    return tuple(dict.fromkeys(map(normalised_tag, tags)))
 
 
 def normalised_title(title: str) -> str:

@@ -1,6 +1,6 @@
 """Traces, as OpenTelemetry knows them: docs/operations.md says what is in them.
 
-Only who makes traces imports this module, because it loads OpenTelemetry, which others need not
+It is imported only where traces are made, because it loads OpenTelemetry, which others need not
 have. No span holds what a client chose, but for the ids of trace and request: no address, no name of
 an object or a file, no other header, no message of an exception.
 """
@@ -35,7 +35,7 @@ _STOPPING_SECONDS = 3  # for the last spans; gunicorn gives a worker 30 for all 
 
 @dataclass(frozen=True, slots=True)
 class RequestSpan:
-    """The span of a request that this thread serves, and what it was at before."""
+    """The span of a request that this thread serves, and the context to go back to when it ends."""
 
     span: Span
     before: Token[Context]
@@ -100,7 +100,7 @@ class Tracing:
     def call_ended(
         self, store: str, operation: str, outcome: str, seconds: float, consumed: Sequence[Mapping[str, Any]] = ()
     ) -> None:
-        """A call that a request or an event made; as for Metrics. Calls of nobody, such as polls, have no span."""
+        """A call that a request or an event made; as for Metrics. Other calls, such as polls, have no span."""
         if not get_current_span().is_recording():
             return
         service = _SERVICES[store]
@@ -116,14 +116,14 @@ class Tracing:
             self._ended(purpose.replace("_", " "), seconds, SpanKind.INTERNAL)
 
     def traceparent(self) -> str | None:
-        """By which others can name what this thread is at; None where that is not recorded."""
+        """The header by which others can name this thread's current span; None where none is recorded."""
         carrier: dict[str, str] = {}
         if get_current_span().is_recording():
             _W3C.inject(carrier)
         return carrier.get("traceparent")
 
     def link(self, traceparent: str) -> None:
-        """What this thread is at has to do with that."""
+        """Link this thread's current span to the trace that `traceparent` names."""
         get_current_span().add_link(get_current_span(_named(traceparent)).get_span_context())
 
     def _ended(
@@ -134,7 +134,7 @@ class Tracing:
         attributes: Mapping[str, Any] | None = None,
         failure: str | None = None,
     ) -> None:
-        """A part of what this thread is at ended now, and took so long."""
+        """Record a span within the current one that ends now and took so many seconds."""
         now = time.time_ns()
         span = self._tracer.start_span(name, None, kind, attributes, start_time=now - int(seconds * 1e9))
         if failure is not None:

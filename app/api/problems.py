@@ -77,7 +77,10 @@ def _service_error(error: errors.ServiceError) -> Response:
     response = _problem(kind, str(error), **_members(error))
     match error:
         case errors.BackendUnavailable():
-            log.error("store unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+            if error.contended:
+                log.info("others were changing the same image", extra={"store": error.store})
+            else:
+                log.error("store unavailable", extra={"store": error.store, "cause": error.cause})
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case errors.RateLimited():
             response.headers["Retry-After"] = str(error.retry_after_seconds)

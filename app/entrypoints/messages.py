@@ -15,7 +15,7 @@ def handled(handle: Callable[[str], None], message_id: str, body: str) -> bool:
     try:
         handle(body)
     except BackendUnavailable as error:
-        log.warning("message not handled", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+        log.warning("message not handled", extra={"store": error.store, "cause": error.cause})
         return False
     except Overloaded:
         log.warning("message not handled", extra={"cause": "Overloaded"})

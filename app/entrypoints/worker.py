@@ -128,7 +128,7 @@ class Worker:
                 self._figures.message_received(time.time() - sent_at)
             return self._handle_all(messages)
         except BackendUnavailable as error:
-            log.warning("queue unavailable", extra={"store": error.store, "cause": type(error.__cause__).__name__})
+            log.warning("queue unavailable", extra={"store": error.store, "cause": error.cause})
         except Exception:
             log.exception("receiving failed")
         finally:

@@ -105,7 +105,7 @@ class Arrivals:
                     return Accepted(uploaded, made)
         # Another confirmation was first; or one is just writing, which S3 refuses too (its API Reference, "PutObject").
         if (written := self._from_final_key(image)) is None:
-            raise BackendUnavailable("s3")
+            raise BackendUnavailable("s3", contended=True)
         return written
 
 

@@ -18,16 +18,17 @@ class Attempts:
     """
 
     def __init__(self, most: int, *, at_last: ServiceError | None = None) -> None:
+        """`at_last` is what the last attempt is told as; without it, that others kept changing the same rows."""
         self._most = most
-        self._at_last = at_last
+        self._at_last = at_last or BackendUnavailable("dynamodb", contended=True)
         self._failed = 0
 
     def pause(self) -> None:
         """Wait a little, at random, so that those who met at the same rows stop meeting each other.
 
-        Raises `at_last`, or BackendUnavailable, where the attempt that failed was the last.
+        Raises `at_last`, or a contended BackendUnavailable, where the attempt that failed was the last.
         """
         self._failed += 1
         if self._failed == self._most:
-            raise self._at_last or BackendUnavailable("dynamodb")
+            raise self._at_last
         time.sleep(random.uniform(0, min(_FIRST_SECONDS * 2 ** (self._failed - 1), _LONGEST_SECONDS)))

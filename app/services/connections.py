@@ -44,7 +44,7 @@ class Connections:
         kept: int,
         tls: ssl.SSLContext | None,
     ) -> None:
-        """`tls` says whom to believe; None is for origins that begin with http://."""
+        """`tls` says whose certificates to trust; None is for origins that begin with http://."""
         where = urlsplit(origin)
         self.origin = origin
         self.host = where.netloc
@@ -167,8 +167,9 @@ class Answer:
             self._receive()
 
     def read(self, size: int | None = None) -> bytes:
-        """All of the content that is left; or a piece of it, of `size` bytes or as many as came; empty at the end.
+        """All of the content that is left; with a `size`, whatever it is, the next piece as it came, empty at the end.
 
+        No piece is larger than 256 KiB. Keeping to the size would cost a copy, and nobody asks for less.
         Raises ReadTimeoutError, or ResponseStreamingError or IncompleteReadError where the rest did not come.
         """
         if size is None:

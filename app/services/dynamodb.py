@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from app.errors import BackendUnavailable
 from app.services.attempts import Attempts
 from app.services.aws import (
     CONDITION_FAILED,
@@ -33,10 +34,10 @@ def batch_get(
     """
     for start in range(0, len(keys), _BATCH_READS):
         wanted: Any = {table: {"Keys": keys[start : start + _BATCH_READS], "ConsistentRead": consistent}}
-        attempts = Attempts(_MAX_ATTEMPTS)
+        attempts = Attempts(_MAX_ATTEMPTS, at_last=BackendUnavailable("dynamodb"))
         while True:
             with translated("dynamodb"):
-                answer = factory.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+                answer = factory.dynamodb().batch_get_item(RequestItems=wanted)
             yield answer["Responses"].get(table, ()), answer.get("ConsumedCapacity", ())
             wanted = answer.get("UnprocessedKeys")
             if not wanted:

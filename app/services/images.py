@@ -96,7 +96,7 @@ class ImageService:
         if pending.status is Status.UPLOADED:
             return pending
         if pending.status is Status.DELETING:  # whoever deletes it may be about to take its object away
-            raise BackendUnavailable("dynamodb")
+            raise BackendUnavailable("dynamodb", contended=True)
         # An earlier attempt may have been made with another STRIP_METADATA.
         uploaded = pending._replace(status=Status.UPLOADED, file_size=spool.size, sha256=spool.sha256.hex())
         self._storage.put(pending, spool)
@@ -110,7 +110,7 @@ class ImageService:
             found = self._metadata.get(image_id)
             if found.status is Status.UPLOADED:  # another attempt has finished it, and it was edited since
                 return found
-            raise BackendUnavailable("dynamodb") from error
+            raise BackendUnavailable("dynamodb", contended=True) from error
         audit_trail.info("image uploaded", extra=whose(uploaded) | {"bytes": spool.size})
         return uploaded
 
@@ -220,8 +220,8 @@ class ImageService:
     def take_back(self, image: Image) -> bool:
         """Remove what was stored for an image that others have deleted or rejected meanwhile. False if they have not.
 
-        Where its row is gone, nothing keeps a repetition with the same Idempotency-Key from storing it again just then;
-        what an audit finds of that is an image without its object. Raises BackendUnavailable.
+        If the row is gone, a retry with the same Idempotency-Key may store the image again while this deletes
+        its object. The audit then reports it as an image without its object. Raises BackendUnavailable.
         """
         with suppress(ImageNotFound):
             if self._metadata.get(image.image_id).status not in {Status.DELETING, Status.REJECTED}:
@@ -245,7 +245,7 @@ class ImageService:
                     "access refused", extra={"user_id": user_id, "image_id": image_id, "code": NotOwner.code}
                 )
             except BackendUnavailable as error:
-                log.warning("batch delete stopped", extra={"store": error.store})
+                log.warning("batch delete stopped", extra={"store": error.store, "cause": error.cause})
                 break  # the others would only wait for the same store
         try:
             for image_id in self._storage.delete(marked.values()):
@@ -254,7 +254,7 @@ class ImageService:
                 if removed:
                     audit_trail.info("image deleted", extra=whose(marked[image_id]))
         except BackendUnavailable as error:
-            log.warning("batch delete stopped", extra={"store": error.store})
+            log.warning("batch delete stopped", extra={"store": error.store, "cause": error.cause})
         return outcomes
 
     def _mark_deleting(self, user_id: str, image_id: str, expected_versions: Collection[int] | None = None) -> Image:

@@ -1,7 +1,7 @@
 """What is known about images, in DynamoDB."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from app.services.tables import (
     EXPIRY_INDEX,
     UNLISTED_USER_INDEX,
     USER_INDEX,
+    Item,
     Posting,
     from_item,
     index_key,
@@ -84,15 +85,16 @@ class ImageMetadataService:
 
     def _carry_out(self, kind: Literal["Put", "Update", "Delete"], write: dict[str, Any], others: list[Any]) -> None:
         """Write a row, in one transaction with what goes with it where there is such."""
-        client = self._factory.dynamodb()
         if others:
             transact(self._factory, [{kind: write}, *others])
-        elif kind == "Put":
-            without_collisions(lambda: client.put_item(**write))
-        elif kind == "Update":
-            without_collisions(lambda: client.update_item(**write))
-        else:
-            without_collisions(lambda: client.delete_item(**write))
+            return
+        client = self._factory.dynamodb()
+        single: dict[str, Callable[..., object]] = {
+            "Put": client.put_item,
+            "Update": client.update_item,
+            "Delete": client.delete_item,
+        }
+        without_collisions(lambda: single[kind](**write))
 
     def get(self, image_id: str) -> Image:
         """The image as last written, whatever its status. Raises ImageNotFound."""
@@ -274,14 +276,7 @@ class ImageMetadataService:
         From an index, which lags behind: read the row before acting on it.
         """
         for status in (Status.PENDING_UPLOAD, Status.DELETING):
-            query: dict[str, Any] = {
-                "TableName": self._table,
-                "IndexName": EXPIRY_INDEX,
-                "KeyConditionExpression": "#status = :status AND expires_at < :now",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ExpressionAttributeValues": {":status": {"S": status.value}, ":now": {"S": rfc3339(now)}},
-            }
-            for items in item_pages(self._factory, query):
+            for items in self._expiring(status, now):
                 yield from (item["image_id"]["S"] for item in items)
 
     def pending(self, *, before: datetime | None = None) -> int:
@@ -289,7 +284,11 @@ class ImageMetadataService:
 
         From an index, which lags behind; costs a read unit for every 40 of them or so.
         """
-        condition, values = "#status = :status", {":status": {"S": Status.PENDING_UPLOAD.value}}
+        return sum(len(items) for items in self._expiring(Status.PENDING_UPLOAD, before))
+
+    def _expiring(self, status: Status, before: datetime | None = None) -> Iterator[list[Item]]:
+        """Uploads straight to the bucket in a status, or of those, those whose time was over by then, in pages."""
+        condition, values = "#status = :status", {":status": {"S": status.value}}
         if before is not None:
             condition += " AND expires_at < :before"
             values[":before"] = {"S": rfc3339(before)}
@@ -300,7 +299,7 @@ class ImageMetadataService:
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": values,
         }
-        return sum(len(items) for items in item_pages(self._factory, query))
+        return item_pages(self._factory, query)
 
     def ping(self) -> None:
         """Returns if the table answers. Raises BackendUnavailable, or botocore's ClientError."""

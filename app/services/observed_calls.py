@@ -1,4 +1,4 @@
-"""Who counts and times calls is told of each that boto3 makes."""
+"""Tells an observer of each call that boto3 makes, so that it can count and time them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -83,7 +83,7 @@ class DynamoDBReader:
         while True:
             more = {"ExclusiveStartKey": start} if start else {}
             with translated("dynamodb"):
-                answer = self._factory.dynamodb().query(**query, **more, ReturnConsumedCapacity="TOTAL")
+                answer = self._factory.dynamodb().query(**query, **more)
             self._count([answer["ConsumedCapacity"]] if "ConsumedCapacity" in answer else ())
             yield from answer["Items"]
             if not (start := answer.get("LastEvaluatedKey")):

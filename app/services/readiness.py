@@ -30,7 +30,7 @@ class Readiness:
     def failing_stores(self) -> list[str]:
         """Those that did not answer when they were asked last.
 
-        While another thread asks, who has an older answer gets that: a store that does not answer
+        While one thread asks, others get the older answer, if there is one: a store that does not answer
         for seconds must not hold a thread for each probe.
         """
         known = self._known

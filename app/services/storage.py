@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+    from app.services.connections import Answer
+
 log = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 * 1024
@@ -45,7 +47,7 @@ class StoredObject:
 class ObjectStream(Iterator[bytes]):
     """The bytes of an object, or of a part of it, in pieces. Close it when it is not read to the end."""
 
-    def __init__(self, body: "StreamingBody", length: int) -> None:
+    def __init__(self, body: "StreamingBody | Answer", length: int) -> None:
         self._body = body
         self.length = length
 

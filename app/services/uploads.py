@@ -27,7 +27,7 @@ from app.errors import (
     UploadNotPending,
     UploadRejected,
 )
-from app.keys import final_key, parsed_object_key, staging_key
+from app.keys import final_key, parsed_key, staging_key
 from app.logs import audit_trail
 from app.models import Announcement, Image, Rejection, Status, StripMetadata, UploadMethod
 from app.services.arrivals import Accepted, Arrivals
@@ -186,10 +186,10 @@ class DirectUploadService:
 
     def confirm_from_event(self, event: ObjectCreated) -> tuple[Outcome, str | None]:
         """Look at what an event is about, and finish or remove it. Also returns the image's id."""
-        named = parsed_object_key(event.key)
-        if event.bucket != self._settings.s3_bucket or named is None:
+        names = parsed_key(event.key)
+        if event.bucket != self._settings.s3_bucket or names is None or names.room not in {"images", "uploads"}:
             return Outcome.NOTHING_TO_DO, None
-        user_id, image_id = named
+        user_id, image_id = names.user_id, names.image_id
         try:
             image = self._metadata.get(image_id)
         except ImageNotFound:
@@ -240,13 +240,13 @@ class DirectUploadService:
         Raises BackendUnavailable or Overloaded.
         """
         try:
-            now = self._confirmed(image)
-            if now.has_expired(self._clock()) or (now.expires_at and now.status is Status.DELETING):
-                self._images.discard(now)
+            current = self._confirmed(image)
+            if current.has_expired(self._clock()) or (current.expires_at and current.status is Status.DELETING):
+                self._images.discard(current)
                 return Outcome.EXPIRED
         except (ImageNotFound, RowChanged):
             return Outcome.NOTHING_TO_DO  # somebody else got ahead
-        match now.status:
+        match current.status:
             case Status.UPLOADED:
                 return Outcome.UPLOADED
             case Status.REJECTED:

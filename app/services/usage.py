@@ -7,7 +7,7 @@ there is is added up when somebody asks. docs/adr/0019-quotas.md has the reasons
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,20 +73,16 @@ class UsageCounters:
 
         Where the user may not, the transaction fails on the action's condition; it returns no item.
         """
-        actions = self.changes(None, image)
-        rooms, values = [], actions[0]["Update"]["ExpressionAttributeValues"] if actions else {}
+        if not self.are_kept:
+            return []
+        room = {}
         if self._max_images is not None:
-            rooms.append("used_images < :max_images")
-            values[":max_images"] = {"N": str(self._max_images)}
+            room["used_images"] = self._max_images - 1
         if self._max_bytes is not None:
             if image.file_size > self._max_bytes:
                 raise QuotaExceeded
-            rooms.append("used_bytes <= :max_bytes")
-            values[":max_bytes"] = {"N": str(self._max_bytes - image.file_size)}
-        if rooms:
-            room = " AND ".join(rooms)
-            actions[0]["Update"]["ConditionExpression"] = f"attribute_not_exists(image_id) OR ({room})"
-        return actions
+            room["used_bytes"] = self._max_bytes - image.file_size
+        return [self._count(image.user_id, usage_of(image), room=room)]
 
     def changes(self, before: Image | None, after: Image | None) -> list[Any]:
         """The action of a transaction that counts how an image changes; none where that counts for nothing."""
@@ -94,17 +90,28 @@ class UsageCounters:
         image = after or before
         if not self.are_kept or image is None or difference == Usage():
             return []
-        update = {
-            "TableName": self._table,
-            "Key": usage_key(image.user_id),
-            "UpdateExpression": "SET counted_at = :now ADD used_images :images, used_bytes :bytes",
-            "ExpressionAttributeValues": {
-                ":now": {"S": rfc3339(self._clock())},
-                ":images": {"N": str(difference.images)},
-                ":bytes": {"N": str(difference.bytes)},
-            },
+        return [self._count(image.user_id, difference)]
+
+    def _count(self, user_id: str, difference: Usage, *, room: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """The action that adds to a user's counter; with `room`, only where nothing in it is above that yet."""
+        condition = {}
+        if room:
+            rooms = " AND ".join(f"{name} <= :most_{name}" for name in room)
+            condition["ConditionExpression"] = f"attribute_not_exists(image_id) OR ({rooms})"
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": usage_key(user_id),
+                "UpdateExpression": "SET counted_at = :now ADD used_images :images, used_bytes :bytes",
+                "ExpressionAttributeValues": {
+                    ":now": {"S": rfc3339(self._clock())},
+                    ":images": {"N": str(difference.images)},
+                    ":bytes": {"N": str(difference.bytes)},
+                    **{f":most_{name}": {"N": str(most)} for name, most in (room or {}).items()},
+                },
+                **condition,
+            }
         }
-        return [{"Update": update}]
 
     def of(self, user_id: str) -> Usage:
         """What a user has: as counted, or where nothing is, added up from the user's rows, which lags behind.

@@ -48,7 +48,7 @@ class VariantService:
     def keep(self, image: Image, made: Mapping[Rendition, bytes]) -> None:
         """Store variants that were made while the image was checked, now that it is finished.
 
-        They only spare the first look its waiting: one that cannot be stored is made then. Never raises.
+        They only save whoever looks first from waiting: one that cannot be stored is made then. Never raises.
         """
         if not made:
             return

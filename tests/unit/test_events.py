@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.keys import parsed_object_key
 from app.services.events import ObjectCreated, objects_created
-
-ID = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 
 
 def body(*keys: str, name: str = "ObjectCreated:Put", source: str = "aws:s3") -> str:
@@ -67,23 +64,3 @@ json_values: Any = st.recursive(
 @given(json_values)
 def test_no_message_is_an_error(message: Any) -> None:
     objects_created(json.dumps(message))
-
-
-@pytest.mark.parametrize(
-    ("key", "named"),
-    [
-        (f"images/alice/{ID}.jpg", ("alice", ID)),
-        (f"uploads/a%40b%7C/{ID}.webp", ("a@b|", ID)),
-        (f"records/alice/{ID}.json", None),
-        (f"variants/alice/{ID}.webp", None),
-        (f"images/alice/{ID}", None),
-        (f"images/alice/{ID.upper()}.jpg", None),
-        (f"images/alice/x/{ID}.jpg", None),
-        (f"images/a@b/{ID}.jpg", None),  # not as the service writes it, so not the service's
-        (f"images/%2E%2E/{ID}.jpg", None),
-        (f"images/{ID}.jpg", None),
-        ("", None),
-    ],
-)
-def test_only_keys_of_the_services_own_name_an_image(key: str, named: tuple[str, str] | None) -> None:
-    assert parsed_object_key(key) == named

@@ -99,6 +99,13 @@ def test_an_event_that_comes_again_finds_nothing_to_do(stage: Stage, method: Upl
     assert stage.objects() == finished_keys(image)
 
 
+def test_an_event_of_a_variant_finds_nothing_to_do(stage: Stage) -> None:
+    stage.services.storage.put_variant(IMAGE.image_id, "w320.webp", DATA, "image/webp")
+    (key,) = stage.objects()
+    assert stage.event(key) is Outcome.NOTHING_TO_DO
+    assert stage.objects() == {key}
+
+
 def test_an_event_before_its_object_changes_nothing(stage: Stage) -> None:
     image = stage.issue(UploadMethod.PUT)
     assert stage.event(image.object_key) is Outcome.NOTHING_TO_DO

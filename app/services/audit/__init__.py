@@ -48,7 +48,7 @@ class Audit:
             objects = ObjectCheck(self._services, self._settings, self._repairer, has_rows=has_rows)
             for prefix in _prefixes(user_id):
                 for stored in storage.objects(prefix):
-                    yield _step(Pass.OBJECTS, len(stored), objects.findings(stored, pool))
+                    yield _step(Pass.OBJECTS, len(stored), [objects.findings(stored, pool)])
             for page in metadata.postings.scan(user_id=user_id):
                 yield _step(Pass.POSTINGS, len(page), [postings.findings(page)])
         if self._services.usage.are_kept:

@@ -1,7 +1,7 @@
 """What an audit is told to do, what it finds, and what becomes of that."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -108,8 +108,8 @@ class Repairer:
         """The moment since which the grace period is over."""
         return self._clock() - self.options.grace
 
-    def resolve(self, defect: Defect) -> Iterator[Finding]:
-        """The defect as a finding, mended if the options allow it; nothing if it was none any more."""
+    def resolve(self, defect: Defect) -> Finding | None:
+        """The defect as a finding, mended if the options allow it; None if it was none any more."""
         action, done = defect.action or "look at it", False
         is_allowed = {Remedy.REPAIR: self.options.repair, Remedy.REBUILD: self.options.rebuild}
         if defect.remedy is None:
@@ -122,11 +122,11 @@ class Repairer:
                 done = True
                 log.info("audit", extra={"kind": defect.kind, "image_id": defect.image_id, "action": action})
             except (ImageNotFound, RowChanged):
-                return  # somebody else got ahead
+                return None  # somebody else got ahead
             except (ServiceError, ClientError) as error:
                 log.warning("audit failed", extra={"image_id": defect.image_id, "cause": str(error)})
                 action = f"could not {action}: {error}"
-        yield Finding(defect.kind, defect.user_id, defect.image_id, defect.detail, action, done)
+        return Finding(defect.kind, defect.user_id, defect.image_id, defect.detail, action, done)
 
 
 def terms(postings: Iterable[Posting]) -> str:

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from functools import partial
 
 from app.errors import ImageNotFound
-from app.keys import final_key, parsed_object_key, parsed_record_key, parsed_variant_key, record_key, user_prefix
+from app.keys import ParsedKey, final_key, parsed_key, record_key, user_prefix
 from app.models import Image, NewImage, Status
 from app.services import Services
 from app.services.audit.findings import Defect, DefectKind, Finding, Remedy, Repairer
@@ -27,27 +27,26 @@ class ObjectCheck:
         self._repairer = repairer
         self._has_rows = has_rows
 
-    def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[list[Finding]]:
+    def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[Finding]:
         """What is wrong among these objects, looked at side by side."""
-        named = {stored: _named(stored.key) for stored in page if self._repairer.is_due(stored.stored_at)}
-        rows = self._metadata.images({names[1] for names in named.values() if names})
-        return pool.map(partial(self._findings, rows), named.items())
+        named = {stored: parsed_key(stored.key) for stored in page if self._repairer.is_due(stored.stored_at)}
+        rows = self._metadata.images({names.image_id for names in named.values() if names})
+        return filter(None, pool.map(partial(self._finding, rows), named.keys(), named.values()))
 
-    def _findings(
-        self, rows: Mapping[str, Image], named: tuple[StoredObject, tuple[str | None, str] | None]
-    ) -> list[Finding]:
-        stored, names = named
+    def _finding(self, rows: Mapping[str, Image], stored: StoredObject, names: ParsedKey | None) -> Finding | None:
+        defect = self._defect(rows, stored, names)
+        return self._repairer.resolve(defect) if defect else None
+
+    def _defect(self, rows: Mapping[str, Image], stored: StoredObject, names: ParsedKey | None) -> Defect | None:
         if names is None:
-            defect: Defect | None = Defect(DefectKind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
-        else:
-            defect = self._defect(stored, *names, rows.get(names[1]))
-        return list(self._repairer.resolve(defect)) if defect else []
-
-    def _defect(self, stored: StoredObject, user_id: str | None, image_id: str, row: Image | None) -> Defect | None:
-        if user_id is None:
-            return self._variant_defect(stored, image_id, row)
-        if stored.key.startswith("records/"):
-            return self._record_defect(stored, user_id, image_id, row)
+            return Defect(DefectKind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
+        room, user_id, image_id = names
+        row = rows.get(image_id)
+        match room:
+            case "variants":
+                return self._variant_defect(stored, image_id, row)
+            case "records":
+                return self._record_defect(stored, user_id, image_id, row)
         return self._object_defect(stored, user_id, image_id, row)
 
     def _object_defect(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Defect | None:
@@ -148,14 +147,6 @@ class ObjectCheck:
             now=stored.stored_at,
         )
         return image._replace(object_key=stored.key, status=Status.UPLOADED, **facts.stored())
-
-
-def _named(key: str) -> tuple[str | None, str] | None:
-    """Whose and which image a key names, nobody's where it is of a variant; None where it is no key of ours."""
-    if key.startswith("variants/"):
-        image_id = parsed_variant_key(key)
-        return (None, image_id) if image_id else None
-    return parsed_record_key(key) if key.startswith("records/") else parsed_object_key(key)
 
 
 def _keys(image: Image) -> Container[str]:

@@ -28,14 +28,14 @@ class PostingCheck:
                 continue
             strays = self._metadata.postings.existing(found - postings_of(row) if row else found)
             if strays:
-                yield from self._repairer.resolve(
-                    Defect(
-                        DefectKind.STRAY_POSTINGS,
-                        min(strays).user_id,
-                        image_id,
-                        f"{terms(strays)}, {'which the image does not have' if row else 'of no image'}",
-                        Remedy.REPAIR,
-                        "delete them",
-                        partial(self._metadata.remove_strays, image_id, row, strays),
-                    )
+                defect = Defect(
+                    DefectKind.STRAY_POSTINGS,
+                    min(strays).user_id,
+                    image_id,
+                    f"{terms(strays)}, {'which the image does not have' if row else 'of no image'}",
+                    Remedy.REPAIR,
+                    "delete them",
+                    partial(self._metadata.remove_strays, image_id, row, strays),
                 )
+                if finding := self._repairer.resolve(defect):
+                    yield finding

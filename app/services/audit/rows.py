@@ -26,13 +26,13 @@ class RowCheck:
 
     def findings(self, image: Image) -> list[Finding]:
         """The scan lags behind, so what looks wrong in it is looked at again with the row as it is."""
-        if not any(True for _ in self._row_defects(image)):
+        if next(self._row_defects(image), None) is None:
             return []
         try:
             image = self._metadata.get(image.image_id)
         except ImageNotFound:
             return []
-        return [finding for defect in self._row_defects(image) for finding in self._repairer.resolve(defect)]
+        return list(filter(None, map(self._repairer.resolve, self._row_defects(image))))
 
     def _row_defects(self, image: Image) -> Iterator[Defect]:
         if finished := self._finished_since(image):
@@ -88,10 +88,10 @@ class RowCheck:
         return None
 
     def _finished_since(self, image: Image) -> Image | None:
-        """What a pending image became after its row was written, as happens only where rows were lost.
+        """The finished image from the record, for a row still pending: the table was restored to an older state.
 
-        Whoever asks for a rebuild says that they were. Else the upload died before its last write,
-        nobody was told that it succeeded, and it may have been repeated.
+        Only with `rebuild`, by which the operator says so. Otherwise the upload died before its last
+        write; its client was never told of success and may have sent it again.
         """
         if (
             not self._repairer.options.rebuild

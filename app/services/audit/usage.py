@@ -17,10 +17,10 @@ class UsageCheck:
         self._repairer = repairer
 
     def steps(self) -> Iterator[tuple[int, list[Finding]]]:
-        """How many rows were looked at, and what is wrong, which is known in the end.
+        """How many rows were looked at in each step, and what is wrong; that comes last, when all are counted.
 
-        A counter that did not change since before the rows were counted must agree with them. One
-        that did is left to another audit.
+        A counter that has not changed since before the rows were counted must agree with them. One
+        that has is left to the next audit.
         """
         due_until = self._repairer.due_until()
         found = Recount()
@@ -29,7 +29,8 @@ class UsageCheck:
         for user_id in found.suspects():
             counted, usage = self._usage.counted(user_id), found.usage(user_id)
             if counted.usage != usage and (counted.at is None or counted.at <= due_until):
-                yield 0, list(self._repairer.resolve(self._drift(user_id, counted, usage)))
+                finding = self._repairer.resolve(self._drift(user_id, counted, usage))
+                yield 0, [finding] if finding else []
 
     def _drift(self, user_id: str, counted: Counted, usage: Usage) -> Defect:
         def correct() -> None:
