@@ -6,8 +6,8 @@ import click
 import orjson
 
 from app.services import build_services
-from app.services.join import Position
 from app.services.rebuild import rebuild_postings
+from app.services.tables import Position
 from app.settings import Settings
 
 

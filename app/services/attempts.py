@@ -18,9 +18,9 @@ class Attempts:
     """
 
     def __init__(self, most: int, *, at_last: ServiceError | None = None) -> None:
-        """`at_last` is what the last attempt is told as; without it, that others kept changing the same rows."""
+        """`at_last` says what it means that all failed; without it, that others kept changing the same rows."""
         self._most = most
-        self._at_last = at_last or BackendUnavailable("dynamodb", contended=True)
+        self._at_last = at_last
         self._failed = 0
 
     def pause(self) -> None:
@@ -30,5 +30,5 @@ class Attempts:
         """
         self._failed += 1
         if self._failed == self._most:
-            raise self._at_last
+            raise self._at_last or BackendUnavailable("dynamodb", contended=True)
         time.sleep(random.uniform(0, min(_FIRST_SECONDS * 2 ** (self._failed - 1), _LONGEST_SECONDS)))

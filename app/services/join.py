@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.services.plan import PostingsJoin
-from app.services.tables import Term
-
-Position = tuple[str, str]
-"""Where an image stands in a list: its sort value (time, or title and time) and its id."""
+from app.services.tables import Position, Term
 
 FIRST_PAGE = 32
 """Postings: what fits into the 4 KB that cost no more than a single one."""

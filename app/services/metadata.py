@@ -19,7 +19,6 @@ from app.services.dynamodb import (
     transact,
     without_collisions,
 )
-from app.services.join import Position
 from app.services.postings import PostingsTable
 from app.services.query import Found, find
 from app.services.reader import DynamoDBReader
@@ -28,6 +27,7 @@ from app.services.tables import (
     UNLISTED_USER_INDEX,
     USER_INDEX,
     Item,
+    Position,
     Posting,
     from_item,
     index_key,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.models import Image, ImageFilter, QueryCost
-from app.services.join import Join, Position, PostingsReader, Step
+from app.services.join import Join, PostingsReader, Step
 from app.services.plan import IndexSpan, PostingsJoin, plan
+from app.services.tables import Position
 
 _FILTERED_ROWS_PAGE = 100
 _LARGEST_BATCH = 100  # keys (DynamoDB API Reference, "BatchGetItem")

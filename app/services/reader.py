@@ -6,9 +6,8 @@ from typing import Any
 from app.models import Image, QueryCost
 from app.services.aws import AWSClientFactory, translated
 from app.services.dynamodb import batch_get
-from app.services.join import Position
 from app.services.plan import IndexSpan
-from app.services.tables import Term, from_item, index_key, row_key, term_key
+from app.services.tables import Position, Term, from_item, index_key, row_key, term_key
 
 _LARGEST_PAGE = 1000
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.services.join import Position
 from app.services.metadata import ImageMetadataService, RowChanged
+from app.services.tables import Position
 from app.times import rfc3339
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 """A row in DynamoDB's own form: attribute name -> {type: value}."""
+Position = tuple[str, str]
+"""Where an image stands in a list: its sort value (time, or title and time) and its id."""
 
 
 EXPIRY_INDEX = "status-expires_at-index"

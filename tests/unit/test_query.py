@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.models import ContentType, Image, ImageFilter, QueryCost, Status, TagMatch, normalised_title, search_words
-from app.services.join import FIRST_PAGE, Position
+from app.services.join import FIRST_PAGE
 from app.services.plan import IndexSpan, PostingsJoin, plan
 from app.services.query import find
 from app.services.tables import (
@@ -17,6 +17,7 @@ from app.services.tables import (
     UNLISTED_TITLE_INDEX,
     UNLISTED_USER_INDEX,
     USER_INDEX,
+    Position,
     Term,
     TermKind,
     image_key,
