@@ -21,9 +21,10 @@ import orjson
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
+from app.api.digests import check_digests, sent_digests
 from app.api.parsing import TAGS, parse, parsed_query, single_values
 from app.api.request_models import NoQuery, RequestModels, UploadFields
-from app.errors import ChecksumMismatch, FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
+from app.errors import FieldError, ImageTooLarge, IncompleteBody, InvalidRequest, LengthRequired
 from app.settings import Settings
 from app.spending import spend
 from app.spool import Spool
@@ -41,9 +42,10 @@ _DISCARD_SECONDS = 5
 _DISCARD_STALL_SECONDS = 1  # without a byte, after which the answer is there for the client to read
 _STALL_SECONDS = 20  # without a byte, after which a client no longer holds a thread
 _EXCESS_SECONDS = 0.2  # for what lies behind the announced end: nobody says how much it is
-# RFC 9530 section 2: a dictionary of byte sequences (RFC 8941), of which one is looked for.
-_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
-_SHA256_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)  # RFC 8187, section 3.2
+# What base64 holds beside letters and digits, as URIs escape it. Undoing any escape takes seconds for a hostile body.
+_ESCAPES = (("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/"), ("%3D", "="), ("%3d", "="))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Upload:
 
 def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """The JSON object in the body. Raises InvalidRequest where there is none."""
-    if not request.is_json:  # also application/merge-patch+json (RFC 7396), whose rules are those of our edits
+    if not request.is_json:  # whichever JSON it calls itself; an edit may be application/merge-patch+json (RFC 7396)
         raise InvalidRequest("Send JSON, with Content-Type: application/json.")
     return _json_object(b"".join(_pieces(request, max_bytes)))
 
@@ -69,7 +71,7 @@ def read_upload(request: Request, models: RequestModels, settings: Settings) -> 
     try:
         if request.mimetype == "multipart/form-data":
             fields = _read_multipart(request, models, spool)
-        elif request.mimetype == "application/json":
+        elif request.is_json:
             fields = _read_base64(request, models, spool)
         elif _is_raw(request):
             fields = _read_raw(request, models, spool)
@@ -95,10 +97,10 @@ def _is_raw(request: Request) -> bool:
 
 def _read_raw(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
     fields = parsed_query(request, models.upload_fields, lists=TAGS)
-    digests = _digests(request)
+    digests = sent_digests(request)
     for piece in _pieces(request, spool.max_bytes):
         spool.write(piece)
-    _check_digests(digests, spool.sha256)
+    check_digests(digests, spool.sha256)
     return fields
 
 
@@ -107,7 +109,7 @@ def _read_multipart(request: Request, models: RequestModels, spool: Spool) -> Up
     boundary = options.get("boundary")
     if not boundary:
         raise InvalidRequest("The Content-Type of a multipart body must name its boundary.")
-    digests = _digests(request)
+    digests = sent_digests(request)
     body_hash = hashlib.sha256()
     form = _Form(spool)
     parser = PushMultipartParser(boundary, max_segment_count=_MAX_FORM_PARTS)
@@ -124,7 +126,7 @@ def _read_multipart(request: Request, models: RequestModels, spool: Spool) -> Up
     except MultipartError as error:
         if form.started:
             raise IncompleteBody("The multipart body ends before its closing delimiter. Nothing was stored.") from error
-    _check_digests(digests, spool.sha256, body_hash.digest())
+    check_digests(digests, spool.sha256, body_hash.digest())
     return parse(models.upload_fields, form.values())
 
 
@@ -185,7 +187,7 @@ class _Form:
 
 def _filename(part: MultipartSegment) -> str | None:
     """The name of a part's file. Some clients send one beyond ASCII as `filename*` (RFC 8187), against RFC 7578."""
-    match = _EXTENDED_FILENAME.search(part.header("Content-Disposition", ""))
+    match = _EXTENDED_FILENAME.search(_QUOTED.sub('""', part.header("Content-Disposition", "")))
     if match is None:
         plain: str | None = part.filename
         return plain
@@ -197,7 +199,7 @@ def _filename(part: MultipartSegment) -> str | None:
 
 def _read_base64(request: Request, models: RequestModels, spool: Spool) -> UploadFields:
     # 4 characters for 3 bytes, and as much again in line ends and escapes as anyone would send.
-    digests = _digests(request)
+    digests = sent_digests(request)
     body = b"".join(_pieces(request, spool.max_bytes * 3 // 2 + _MAX_FORM_BYTES))
     body_digest = hashlib.sha256(body).digest() if digests else b""
     values = _json_object(body)
@@ -209,8 +211,8 @@ def _read_base64(request: Request, models: RequestModels, spool: Spool) -> Uploa
         head, comma, encoded = encoded.partition(",")
         if not comma or not head.lower().endswith(";base64"):
             raise InvalidRequest(errors=[FieldError("image_data", "is a data: URI without ;base64,")])
-        if "%" in encoded:
-            encoded = unquote(encoded)
+        for escape, character in _ESCAPES:
+            encoded = encoded.replace(escape, character)
     if any(blank in encoded for blank in "\r\n \t"):
         encoded = "".join(encoded.split())
     if "=" in encoded[:-2]:
@@ -220,7 +222,7 @@ def _read_base64(request: Request, models: RequestModels, spool: Spool) -> Uploa
             spool.write(base64.b64decode(encoded[start : start + _BASE64_PIECE], validate=True))
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(errors=[FieldError("image_data", "is not base64")]) from error
-    _check_digests(digests, spool.sha256, body_digest)
+    check_digests(digests, spool.sha256, body_digest)
     return upload.fields()
 
 
@@ -319,32 +321,3 @@ def _more_follows(request: Request) -> bool:
         return False
     finally:
         connection.settimeout(patience)
-
-
-def _digests(request: Request) -> list[bytes]:
-    """The SHA-256 values that the client sent with the request."""
-    values = []
-    for name in ("Repr-Digest", "Content-Digest"):
-        header = request.headers.get(name, "")
-        found = _SHA256_DIGEST.findall(header)
-        values += [(name, value) for value in found]
-        if not found and "sha-256" in header.lower():
-            raise InvalidRequest(errors=[FieldError(name, "must be sha-256=:<base64>:")])
-    if (checksum := request.headers.get("X-Amz-Checksum-Sha256")) is not None:
-        values.append(("X-Amz-Checksum-Sha256", checksum))
-    digests = []
-    for name, value in values:
-        try:
-            digest = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidRequest(errors=[FieldError(name, "is not base64")]) from error
-        if len(digest) != hashlib.sha256().digest_size:
-            raise InvalidRequest(errors=[FieldError(name, "is not a SHA-256 value")])
-        digests.append(digest)
-    return digests
-
-
-def _check_digests(sent: list[bytes], *computed: bytes) -> None:
-    """Each value sent must be that of the file, or of the whole body around it: both prove the file."""
-    if any(digest not in computed for digest in sent):
-        raise ChecksumMismatch

@@ -84,7 +84,7 @@ class ImageClient:
         """Makes no connection. Raises ValueError where the address, user id or token cannot be one.
 
         `user_id` is for servers that believe the header X-User-ID, `token` for those that want a bearer token.
-        `timeout_seconds` is how long an answer may pause. In all it may take five times as long, and a file any time.
+        `timeout_seconds` is how long an answer may pause; the JSON behind its head may take five times as long in all.
         `sleep` waits so many seconds before a request is tried again; it may raise, to end the wait and the request.
         `notice` is told, as a sentence, when a request got no answer and is tried again.
         """

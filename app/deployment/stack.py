@@ -122,7 +122,9 @@ class Stack:
                 {"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters() if name not in parameters
             ]
         body: dict[str, Any] = {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
-        if reverts_drift and exists:
+        if reverts_drift:
+            if not exists:
+                raise StackError(f"{self.name} is not there yet, so nothing of it can have drifted.")
             body["DeploymentMode"] = "REVERT_DRIFT"
         made = self._client.create_change_set(
             StackName=self.name,
@@ -140,9 +142,10 @@ class Stack:
                 return ChangeSet(made, tuple(self._lines_of(made)))
             if found["Status"] == "FAILED":
                 reason = found.get("StatusReason", "")
-                refusals = list(self._refusals(ChangeSetName=made))
+                is_change = not any(words in reason for words in _NO_CHANGE)
+                refusals = list(self._refusals(ChangeSetName=made)) if is_change else []
                 self.discard(made)
-                if any(words in reason for words in _NO_CHANGE):
+                if not is_change:
                     return None
                 raise StackError(f"CloudFormation rejected the change: {'; '.join(refusals) or reason}")
             self._pause()
@@ -232,7 +235,7 @@ class Stack:
         """
         events: list[OperationEventTypeDef] = []
         try:
-            for page in self._client.get_paginator("describe_events").paginate(**of):  # type: ignore[arg-type]
+            for page in self._client.get_paginator("describe_events").paginate(**of):  # type: ignore[arg-type]  # one name of several
                 events += page.get("OperationEvents", ())
         except ClientError:  # an emulator's
             return

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _GONE = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundException"})
-
-
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
 
 

@@ -82,8 +82,8 @@ def make_s3_events(handle: Callable[[str], None], keep: Callable[[Sequence[Messa
         if failed := list(_failed(records, handle)):
             try:
                 keep(failed)
-            except BackendUnavailable as error:  # then they come later
-                log.warning("queue unavailable", extra={"store": error.store, "messages": len(failed)})
+            except Exception:  # then they come later; without an answer all would, also those that were handled
+                log.exception("messages not kept", extra={"messages": len(failed)})
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
 
     return s3_events

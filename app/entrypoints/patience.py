@@ -45,7 +45,7 @@ class PatientSocket(socket.socket):
         return patient
 
     def begin(self) -> None:
-        """Another request: what its predecessors took does not count."""
+        """Start counting anew: for another request, or for the answer to this one."""
         self._waited_seconds = 0.0
         self._moved_bytes = 0
         self._is_answering = False

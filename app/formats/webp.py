@@ -48,7 +48,7 @@ class WebpParts:
 
 
 def webp_parts(data: Bytes) -> WebpParts | None:
-    """Sections "Extended File Format" and "Animation". None where there are more chunks than are looked at."""
+    """Sections "Extended File Format" and "Animation". None where there are so many chunks that more may follow."""
     metadata = lossy = lossless = chunks = 0
     for chunks, (kind, start, end) in enumerate(webp_chunks(data), 1):  # noqa: B007 - counted for what follows
         if kind in _METADATA:

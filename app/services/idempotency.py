@@ -67,7 +67,7 @@ class IdempotencyKeys:
             image = create(claim.image_id)
         except ServiceError as error:
             # DynamoDB, where it is what fails, would only let the client wait longer.
-            if not (isinstance(error, BackendUnavailable) and error.store == "dynamodb"):
+            if not (isinstance(error, BackendUnavailable) and error.store == "dynamodb" and not error.contended):
                 self._write_down(claim, "leased_until = :value", {"S": rfc3339(self._clock())})
             raise
         self._write_down(claim, "image = :value", {"M": to_item(image)})

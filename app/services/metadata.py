@@ -287,7 +287,7 @@ class ImageMetadataService:
         return sum(len(items) for items in self._expiring(Status.PENDING_UPLOAD, before))
 
     def _expiring(self, status: Status, before: datetime | None = None) -> Iterator[list[Item]]:
-        """Uploads straight to the bucket in a status, or of those, those whose time was over by then, in pages."""
+        """Pages of direct uploads in this status; with `before`, only those that expired before it."""
         condition, values = "#status = :status", {":status": {"S": status.value}}
         if before is not None:
             condition += " AND expires_at < :before"

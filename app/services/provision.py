@@ -37,8 +37,8 @@ def provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
 
 def _provision(factory: AWSClientFactory, settings: Settings) -> Iterator[str]:
     with translated("s3"):
+        _require_no_other_listener(factory, settings)
         make_private_bucket(factory.s3(), settings.s3_bucket, settings.aws_region)
-        _require_no_other_queue(factory, settings)
         _configure_bucket(factory, settings)
     yield f"bucket {settings.s3_bucket}"
     for definition in (images_table(settings.images_table), postings_table(settings.postings_table)):
@@ -79,13 +79,22 @@ def make_private_bucket(s3: "S3Client", bucket: str, region: str) -> None:
     )
 
 
-def _require_no_other_queue(factory: AWSClientFactory, settings: Settings) -> None:
-    """A bucket that tells another queue belongs to a stack, or to another deployment: it would be deaf from now on."""
-    found = factory.s3().get_bucket_notification_configuration(Bucket=settings.s3_bucket)
-    queues = {it["QueueArn"].rpartition(":")[2] for it in found.get("QueueConfigurations", ())}
-    if others := sorted(queues - {settings.uploads_queue}):
+def _require_no_other_listener(factory: AWSClientFactory, settings: Settings) -> None:
+    """Raises ProvisionError where the bucket reports elsewhere: that deployment would no longer hear of uploads."""
+    try:
+        found = factory.s3().get_bucket_notification_configuration(Bucket=settings.s3_bucket)
+    except ClientError as error:
+        if error_code(error) != "NoSuchBucket":
+            raise
+        return
+    listeners = [
+        *(it["QueueArn"] for it in found.get("QueueConfigurations", ())),
+        *(it["TopicArn"] for it in found.get("TopicConfigurations", ())),
+        *(it["LambdaFunctionArn"] for it in found.get("LambdaFunctionConfigurations", ())),
+    ]
+    if others := [arn for arn in listeners if arn.rpartition(":")[2] != settings.uploads_queue]:
         raise ProvisionError(
-            f"bucket {settings.s3_bucket} sends its events to queue {others[0]}, not to {settings.uploads_queue}. "
+            f"bucket {settings.s3_bucket} sends its events to {others[0]}, not to queue {settings.uploads_queue}. "
             "If it is a stack's, use `deploy`; otherwise set UPLOADS_QUEUE, or remove the bucket's notifications."
         )
 

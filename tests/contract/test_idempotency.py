@@ -97,15 +97,3 @@ def test_fifty_equal_requests_at_once_make_one_image(server: RunningService, use
         assert send(api, "raw", **KEY).json()["image_id"] == image_id
     assert set(answers) <= {(201, image_id), (409, "request_in_progress")}
     assert answers[201, image_id] >= 1
-
-
-def test_equal_requests_at_once_get_the_same_answer(server: RunningService, user: str) -> None:
-    def once(_: int) -> tuple[int, str]:
-        with server.client(user) as own:
-            answer = send(own, "raw", **KEY)
-            return answer.status_code, answer.json()["image_id"]
-
-    with ThreadPoolExecutor(4) as pool:
-        first, *others = pool.map(once, range(4))
-    assert first[0] == 201
-    assert others == [first] * 3

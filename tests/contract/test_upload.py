@@ -171,7 +171,16 @@ def test_a_data_url_may_be_escaped(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["data:image/jpeg,{}", "data:{}", "data:image/jpeg;base64", "data:base64,{}", "data:,;base64,{}"]
+    "text",
+    [
+        pytest.param("data:;base64," + "%" * 1_000_000, id="a million escapes"),
+        "data:;base64,%41%41%41%41",
+        "data:image/jpeg,{}",
+        "data:{}",
+        "data:image/jpeg;base64",
+        "data:base64,{}",
+        "data:,;base64,{}",
+    ],
 )
 def test_a_data_url_that_is_not_base64_is_refused(api: httpx.Client, text: str) -> None:
     response = api.post(IMAGES, json={"image_data": text.format(base64_text(picture()))})
@@ -370,6 +379,7 @@ def test_a_file_in_another_field_is_named_and_a_missing_one_too(api: httpx.Clien
         ("filename*=UTF-8''%e2%82%ac%20rates.png", "€ rates.png"),
         ("filename=\"=?utf-8?B?4oKsLnBuZw==?=\"; filename*=utf-8'en'%E2%82%AC.png", "€.png"),
         ("filename*=utf-8''%E2%82%AC.png; filename=\"plain.png\"", "€.png"),
+        ("filename=\"x; filename*=utf-8''evil.png\"", "x; filename*=utf-8''evil.png"),
         ("filename=\"plain.png\"; filename*=klingon''a.png", "plain.png"),
     ],
 )

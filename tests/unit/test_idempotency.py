@@ -1,5 +1,7 @@
+import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -70,12 +72,23 @@ def test_a_request_that_runs_keeps_its_repetition_away(keys: IdempotencyKeys) ->
     assert make.asked_for == []
 
 
-def test_a_repetition_waits_for_the_request_that_is_under_way(keys: IdempotencyKeys) -> None:
-    make, repeated = Maker(), []
+def test_a_repetition_waits_for_the_request_that_is_under_way(
+    factory: AWSClientFactory, own_settings: Settings, clock: TestClock
+) -> None:
+    make, repeated, looks = Maker(), [], threading.Semaphore(0)
+
+    def watched_clock() -> datetime:  # looked at for each claim, and again where another's claim was met
+        looks.release()
+        return clock()
+
+    keys = IdempotencyKeys(factory, own_settings, clock=watched_clock, new_id=lambda: str(uuid.uuid4()))
     with ThreadPoolExecutor(1) as pool:
 
         def make_while_it_is_repeated(image_id: str) -> Image:
             repeated.append(pool.submit(keys.once, "alice", "key", b"request", make))
+            for _ in range(3):
+                assert looks.acquire(timeout=20)
+            assert not repeated[0].done()
             return IMAGE._replace(image_id=image_id)
 
         made = keys.once("alice", "key", b"request", make_while_it_is_repeated)
@@ -83,8 +96,11 @@ def test_a_repetition_waits_for_the_request_that_is_under_way(keys: IdempotencyK
     assert make.asked_for == []
 
 
-def test_after_a_failure_the_repetition_makes_the_same_image_at_once(keys: IdempotencyKeys) -> None:
-    failing, make = Maker(BackendUnavailable("s3")), Maker()
+@pytest.mark.parametrize("failure", [BackendUnavailable("s3"), BackendUnavailable("dynamodb", contended=True)])
+def test_after_a_failure_the_repetition_makes_the_same_image_at_once(
+    keys: IdempotencyKeys, failure: BackendUnavailable
+) -> None:
+    failing, make = Maker(failure), Maker()
     with pytest.raises(BackendUnavailable):
         keys.once("alice", "key", b"request", failing)
     made = keys.once("alice", "key", b"request", make)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from app.entrypoints.lambda_handler import Handler, make_api, make_s3_events, make_sweep
@@ -268,11 +269,13 @@ def test_only_messages_that_could_not_be_handled_come_again_and_in_a_minute() ->
 
 def test_messages_come_again_also_where_the_queue_cannot_be_told_when() -> None:
     def fail(_: object) -> NoReturn:
-        raise BackendUnavailable("sqs")
+        raise BackendUnavailable("s3")
 
-    assert make_s3_events(fail, fail)(queue_event("a"), None) == {
-        "batchItemFailures": [{"itemIdentifier": "message-0"}]
-    }
+    def refuse(_: object) -> NoReturn:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ChangeMessageVisibilityBatch")
+
+    answer = make_s3_events(fail, refuse)(queue_event("a"), None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
 
 
 def keep_none(messages: Sequence[Message]) -> None:

@@ -198,7 +198,7 @@ def test_rows_of_abandoned_uploads_are_deleted_by_the_table_itself(
 def test_a_bucket_whose_events_go_elsewhere_is_left_as_it_is(factory: AWSClientFactory, own_settings: Settings) -> None:
     told = factory.s3().get_bucket_notification_configuration(Bucket=own_settings.s3_bucket)["QueueConfigurations"]
     others = own_settings.model_copy(update={"uploads_queue": "another"})
-    with pytest.raises(ProvisionError, match=f"its events to queue {own_settings.uploads_queue}, not to another"):
+    with pytest.raises(ProvisionError, match=f"its events to .*:{own_settings.uploads_queue}, not to queue another"):
         list(provision(factory, others))
     now = factory.s3().get_bucket_notification_configuration(Bucket=own_settings.s3_bucket)["QueueConfigurations"]
     assert now == told

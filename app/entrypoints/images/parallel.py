@@ -109,8 +109,8 @@ def carry_out(
 ) -> None:
     """Do the work for each item, so many at a time, and report in the items' order what became of it.
 
-    A failure of one is reported like a result. What fails for all (nobody answers, or knows
-    who is calling) ends everything, and is raised once what was done is reported.
+    A failure of one is reported like a result. One of FAILS_FOR_ALL ends everything, and is raised
+    once what was done is reported.
     """
     begun: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
