@@ -17,7 +17,7 @@ COMMAND += ["--progress-spinner=off", "--requirement", str(PINNED)]
 
 
 def main() -> int:
-    done = subprocess.run(COMMAND, capture_output=True, text=True, check=False)  # noqa: S603 - the constant above
+    done = subprocess.run(COMMAND, capture_output=True, text=True, check=False)  # noqa: S603 - a constant command, nothing of it from outside
     try:
         found = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):

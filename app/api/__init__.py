@@ -3,9 +3,9 @@
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 
@@ -14,7 +14,7 @@ from app.api import accesses, docs, health, images, metrics, problems, rates, ta
 from app.api.auth import standings
 from app.api.bodies import discard_rest
 from app.api.context import EXTENSION, Context, context
-from app.api.hardening import Hardened, share
+from app.api.hardening import hardened, share
 from app.api.identity import identity_for
 from app.api.request_models import request_models
 from app.gallery import gallery_blueprint
@@ -22,11 +22,17 @@ from app.services import Services, build_services
 from app.settings import Settings
 from app.variant_specs import default_spec
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 REQUEST_ID_HEADER = "X-Request-ID"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
 
 
 class _Application(Flask):
+    def wsgi_app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return super().wsgi_app(environ, hardened(start_response))
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """As it is: nothing here is a coroutine, which Flask would look for in each function that a request calls."""
         return func
@@ -58,7 +64,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     services.metrics.serves_with(settings.web_threads)
     if settings.shows_metrics:
         app.register_blueprint(metrics.blueprint)
-    app.wsgi_app = Hardened(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation does it
     return app
 
 

@@ -1,6 +1,5 @@
 """What every answer tells browsers and caches: by default that nothing is allowed."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Request, Response
@@ -8,7 +7,7 @@ from flask import Request, Response
 from app.problem_details import DEFAULT_HEADERS
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse
 
 # By the names in lower case, since names know no case and each answer is asked for all of them.
 _BY_NAME = {name.lower(): (name, value) for name, value in DEFAULT_HEADERS.items()}
@@ -23,22 +22,18 @@ _SHOWN = (
 _PREFLIGHT_SECONDS = "600"
 
 
-class Hardened:
-    """The application, with the default headers where its answers have no others of the same names.
+def hardened(start_response: "StartResponse") -> "StartResponse":
+    """Starts an answer with the default headers where it has no others of the same names.
 
-    Outside of Flask, where they are a list that costs little to extend.
+    Outside of Flask, where headers are a list that costs little to extend.
     """
 
-    def __init__(self, application: "WSGIApplication") -> None:
-        self._application = application
+    def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+        said = {name.lower() for name, _ in headers}
+        missing = [header for name, header in _BY_NAME.items() if name not in said]
+        return start_response(status, headers + missing, *error)
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            said = {name.lower() for name, _ in headers}
-            missing = [header for name, header in _BY_NAME.items() if name not in said]
-            return start_response(status, headers + missing, *error)
-
-        return self._application(environ, start)
+    return start
 
 
 def share(request: Request, response: Response, origins: tuple[str, ...]) -> None:

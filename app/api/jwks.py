@@ -46,7 +46,7 @@ class KeySet:
         self._fetched_at = -float("inf")
         self._tried_at = -float("inf")
 
-    def find(self, key_id: object) -> Mapping[str, Any]:
+    def find(self, key_id: object, /) -> Mapping[str, Any]:
         """The key of this id for each algorithm that it is good for; empty where there is no such.
 
         Raises BackendUnavailable where the issuer cannot be asked and what is known is too old.
@@ -84,10 +84,11 @@ def parsed_keys(document: bytes, algorithms: tuple[str, ...]) -> KeysById:
     Others are passed over, as RFC 7517 section 5 says. Raises ValueError where it is no JWK Set,
     or has none that can be used: then what was known before is better.
     """
-    parsed = orjson.loads(document)
-    entries = parsed.get("keys") if isinstance(parsed, dict) else None
-    if not isinstance(entries, list):
-        raise ValueError("not a JWK Set")  # noqa: TRY004 - of a document from outside, not of an argument
+    match orjson.loads(document):
+        case {"keys": list(entries)}:
+            pass
+        case _:
+            raise ValueError("not a JWK Set")
     found: dict[str, Mapping[str, Any]] = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or entry.get("use", "sig") != "sig":

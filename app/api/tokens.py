@@ -27,7 +27,7 @@ VerifyingKey = Any  # what PyJWT's algorithms make of a key; of another class fo
 class Keys(Protocol):
     """The keys that tokens may be signed with."""
 
-    def find(self, key_id: object) -> Mapping[str, VerifyingKey]:
+    def find(self, key_id: object, /) -> Mapping[str, VerifyingKey]:
         """For each algorithm that the key of this id (`kid`) is good for, the key; empty where there is no such."""
 
 
@@ -51,7 +51,7 @@ class OneKey:
                 raise SettingsError(f"JWT_KEY: {problem}")
             self._keys[name] = key
 
-    def find(self, key_id: object) -> Mapping[str, VerifyingKey]:  # noqa: ARG002 - one key for all ids
+    def find(self, _key_id: object, /) -> Mapping[str, VerifyingKey]:
         return self._keys
 
 

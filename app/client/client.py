@@ -78,7 +78,7 @@ class ImageClient:
         retries: int = 5,
         timeout_seconds: float = 60,
         connections: int = 8,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,  # so that a caller can end the wait
         notice: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Makes no connection. Raises ValueError where the address, user id or token cannot be one.

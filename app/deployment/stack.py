@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import (
+        DescribeEventsOutputTypeDef,
         OperationEventTypeDef,
         ParameterTypeDef,
         StackEventTypeDef,
@@ -64,7 +65,7 @@ class Stack:
         name: str,
         *,
         is_emulated: bool = False,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,  # so that its tests need not wait
     ) -> None:
         self._client = client
         self.name = name
@@ -143,7 +144,11 @@ class Stack:
             if found["Status"] == "FAILED":
                 reason = found.get("StatusReason", "")
                 is_change = not any(words in reason for words in _NO_CHANGE)
-                refusals = list(self._refusals(ChangeSetName=made)) if is_change else []
+                refusals = (
+                    list(self._refusals(self._client.get_paginator("describe_events").paginate(ChangeSetName=made)))
+                    if is_change
+                    else []
+                )
                 self.discard(made)
                 if not is_change:
                     return None
@@ -220,7 +225,10 @@ class Stack:
             if not ended:
                 self._pause()
         if status not in good:
-            failure = "; ".join(self._refusals(StackName=stack)) or failure
+            failure = (
+                "; ".join(self._refusals(self._client.get_paginator("describe_events").paginate(StackName=stack)))
+                or failure
+            )
             raise StackError(f"{self.name} is {status}. {failure or (found and found.get('StackStatusReason')) or ''}")
 
     def _is_news(self, event: "StackEventTypeDef") -> bool:
@@ -228,16 +236,16 @@ class Stack:
         begins = event.get("ResourceStatus", "").endswith("_IN_PROGRESS")
         return not begins or event.get("LogicalResourceId") == self.name
 
-    def _refusals(self, **of: str) -> Iterator[str]:
+    def _refusals(self, pages: "Iterable[DescribeEventsOutputTypeDef]") -> Iterator[str]:
         """What CloudFormation found wrong before it began; a status or an event only says that there was something.
 
         CloudFormation User Guide, "Validate stack deployments".
         """
         events: list[OperationEventTypeDef] = []
         try:
-            for page in self._client.get_paginator("describe_events").paginate(**of):  # type: ignore[arg-type]  # one name of several
+            for page in pages:
                 events += page.get("OperationEvents", ())
-        except ClientError:  # an emulator's
+        except ClientError:  # an emulator does not know such events
             return
         operation = events[0].get("OperationId") if events else None
         for event in events:

@@ -230,7 +230,7 @@ def error_code(error: ClientError) -> str:
 
 def cancellation_reasons(error: ClientError) -> list[dict[str, Any]]:
     """Why a transaction was not carried out, action by action; empty for another error."""
-    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]  # the stubs know what all errors have
     return reasons
 
 

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -64,6 +65,10 @@ def found_by(api: httpx.Client, **wanted: str) -> list[str]:
 
 def complete(api: httpx.Client, issued: Json) -> httpx.Response:
     return api.post(f"{UPLOADS}/{issued['image']['image_id']}/complete")
+
+
+def is_uploaded(api: httpx.Client, issued: Json) -> bool:
+    return bool(metadata(api, issued)["status"] == "UPLOADED")
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -393,7 +398,7 @@ def test_users_with_every_allowed_character_upload_to_the_bucket(server: Running
         for method in METHODS:
             issued = announce(api, data, method=method)
             assert send(issued["upload"], data).is_success
-            eventually(lambda issued=issued: metadata(api, issued)["status"] == "UPLOADED")  # type: ignore[misc]
+            eventually(partial(is_uploaded, api, issued))
 
 
 def test_a_page_of_another_origin_may_upload(server: RunningService, api: httpx.Client) -> None:

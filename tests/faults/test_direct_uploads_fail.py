@@ -19,7 +19,7 @@ from app.settings import Settings
 from tests.conftest import test_settings
 from tests.contract.steps import IMAGES, assert_problem
 from tests.contract.test_direct_uploads import METHODS, announce, complete, send
-from tests.faults.proxy import Fault, FaultProxy
+from tests.faults.proxy import Fault, FaultProxy, Plan
 from tests.faults.test_stores_fail import once, only, operations
 from tests.samples import picture_of_bytes
 from tests.server import RunningService
@@ -57,6 +57,10 @@ def api(own_settings: Settings, own_services: Services, proxy: FaultProxy, user:
     with httpx.Client(base_url="http://faulty", headers={"X-User-ID": user}, transport=transport) as client:
         yield client
     proxy.reset()
+
+
+def cut_off_behind(survived: int) -> Plan:
+    return lambda call: Fault.LOSE_REQUEST if call.number > survived else None
 
 
 def folders_of(settings: Settings, user: str) -> set[str]:
@@ -132,7 +136,7 @@ def test_a_confirmation_that_died_anywhere_is_finished_by_the_event(
         image_id = issued["image"]["image_id"]
         send(issued["upload"], DATA)
         # From this call on nothing gets through, as if the process had been killed before it.
-        proxy.reset(lambda call, survived=survived: Fault.LOSE_REQUEST if call.number > survived else None)  # type: ignore[misc]
+        proxy.reset(cut_off_behind(survived))
         answer = complete(api, issued)
         assert answer.status_code in {200, 503}
         proxy.reset()

@@ -403,7 +403,7 @@ def test_what_is_no_jwk_set_is_refused(document: bytes) -> None:
 # Fetching
 
 
-class published:  # noqa: N801
+class published:  # noqa: N801 - a context manager, read as a function
     """A server that answers with the document, and the paths that it was asked for."""
 
     def __init__(self, document: bytes, status: int = 200, **headers: str) -> None:
