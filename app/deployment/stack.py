@@ -144,11 +144,8 @@ class Stack:
             if found["Status"] == "FAILED":
                 reason = found.get("StatusReason", "")
                 is_change = not any(words in reason for words in _NO_CHANGE)
-                refusals = (
-                    list(self._refusals(self._client.get_paginator("describe_events").paginate(ChangeSetName=made)))
-                    if is_change
-                    else []
-                )
+                told = self._client.get_paginator("describe_events")
+                refusals = list(self._refusals(told.paginate(ChangeSetName=made))) if is_change else []
                 self.discard(made)
                 if not is_change:
                     return None
@@ -225,10 +222,8 @@ class Stack:
             if not ended:
                 self._pause()
         if status not in good:
-            failure = (
-                "; ".join(self._refusals(self._client.get_paginator("describe_events").paginate(StackName=stack)))
-                or failure
-            )
+            told = self._client.get_paginator("describe_events")
+            failure = "; ".join(self._refusals(told.paginate(StackName=stack))) or failure
             raise StackError(f"{self.name} is {status}. {failure or (found and found.get('StackStatusReason')) or ''}")
 
     def _is_news(self, event: "StackEventTypeDef") -> bool:

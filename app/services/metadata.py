@@ -89,12 +89,9 @@ class ImageMetadataService:
             transact(self._factory, [{kind: write}, *others])
             return
         client = self._factory.dynamodb()
-        single: dict[str, Callable[..., object]] = {
-            "Put": client.put_item,
-            "Update": client.update_item,
-            "Delete": client.delete_item,
-        }
-        without_collisions(lambda: single[kind](**write))
+        call: dict[str, Callable[..., object]]
+        call = {"Put": client.put_item, "Update": client.update_item, "Delete": client.delete_item}
+        without_collisions(lambda: call[kind](**write))
 
     def get(self, image_id: str) -> Image:
         """The image as last written, whatever its status. Raises ImageNotFound."""
