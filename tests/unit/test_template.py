@@ -118,8 +118,29 @@ def test_messages_that_fail_come_again_alone_and_end_in_the_dead_letter_queue_wi
     queue = RESOURCES["Queue"]["Properties"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES
     assert queue["VisibilityTimeout"] == 6 * RESOURCES["EventsFunction"]["Properties"]["Timeout"]
-    watched = [str(alarm["Properties"]["Dimensions"]) for alarm in of_type("AWS::CloudWatch::Alarm").values()]
-    assert any("DeadLetterQueue" in dimensions for dimensions in watched)
+    assert any("DeadLetterQueue" in str(dimensions) for _, dimensions in alarms())
+
+
+def test_failures_of_the_api_have_an_alarm() -> None:
+    watched = [dimensions for metric, dimensions in alarms() if metric == "5XXError"]
+    assert watched == [
+        [
+            {"Name": "ApiName", "Value": RESOURCES["Api"]["Properties"]["Name"]},
+            {"Name": "Stage", "Value": RESOURCES["ApiStage"]["Properties"]["StageName"]},
+        ]
+    ]
+
+
+def alarms() -> Iterator[tuple[str, Any]]:
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        properties = alarm["Properties"]
+        yield properties["MetricName"], properties["Dimensions"]
+
+
+def test_pages_of_other_origins_can_read_what_the_gateway_itself_refuses() -> None:
+    for response in of_type("AWS::ApiGateway::GatewayResponse").values():
+        headers = response["Properties"]["ResponseParameters"]
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
 
 
 def test_a_new_deployment_follows_all_that_belongs_to_the_api() -> None:
