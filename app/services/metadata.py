@@ -158,15 +158,13 @@ class ImageMetadataService:
         condition = _unchanged(old)
         names, values = condition["ExpressionAttributeNames"], condition["ExpressionAttributeValues"]
         sets, removes = [], []
-        for number, name in enumerate(sorted(before.keys() | after.keys())):
-            if before.get(name) == after.get(name):
-                continue
-            names[f"#a{number}"] = name
-            if name in after:
-                values[f":a{number}"] = after[name]
-                sets.append(f"#a{number} = :a{number}")
-            else:
-                removes.append(f"#a{number}")
+        for number, (name, value) in enumerate(after.items()):
+            if before.get(name) != value:
+                names[f"#set{number}"], values[f":set{number}"] = name, value
+                sets.append(f"#set{number} = :set{number}")
+        for number, name in enumerate(sorted(before.keys() - after.keys())):
+            names[f"#remove{number}"] = name
+            removes.append(f"#remove{number}")
         clauses = [f"{verb} {', '.join(parts)}" for verb, parts in (("SET", sets), ("REMOVE", removes)) if parts]
         return {
             "TableName": self._table,
