@@ -76,7 +76,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
         yield partial(emulator.client, address_in(emulator.deploy()))
 
 
-@pytest.fixture(params=["deployed"] if SERVICE_URL else ["in-process", "server", "deployed"])
+@pytest.fixture(
+    params=["deployed"] if SERVICE_URL else [pytest.param("in-process", marks=pytest.mark.long), "server", "deployed"]
+)
 def connect(request: pytest.FixtureRequest) -> Connect:
     """Makes a client of the service for a user, or for nobody."""
     if request.param == "server":

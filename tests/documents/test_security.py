@@ -32,6 +32,7 @@ def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
     assert [line for line in lines if not re.match(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
 
 
+@pytest.mark.long
 def test_the_bill_of_materials_has_all_that_is_pinned(tmp_path: Path) -> None:
     target = tmp_path / "sbom.json"
     pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)

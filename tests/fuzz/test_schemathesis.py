@@ -15,7 +15,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     assert service.stop() == 0
 
 
-@pytest.mark.parametrize(("phases", "seed"), [("coverage", 1), ("fuzzing,stateful", 2), ("fuzzing,stateful", 3)])
+@pytest.mark.parametrize(
+    ("phases", "seed"),
+    [("coverage", 1), ("fuzzing,stateful", 2), pytest.param("fuzzing,stateful", 3, marks=pytest.mark.long)],
+)
 def test_nothing_that_the_document_allows_or_forbids_breaks_the_service(
     service: RunningService, phases: str, seed: int
 ) -> None:

@@ -62,6 +62,7 @@ def stage(emulator: Emulator, address: str, user: str) -> Stage:
     return Stage(settings, user)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("call", "stored"), [("PUT images", 0), ("TransactWriteItems", 1)])
 def test_nothing_is_lost_and_the_audit_leaves_nothing(
     api: httpx.Client, proxy: FaultProxy, stage: Stage, call: str, stored: int

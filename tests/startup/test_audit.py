@@ -164,7 +164,7 @@ def kill_everything(service: RunningService) -> None:
 
 
 @can_be_killed
-@pytest.mark.parametrize("stops_before", [0, 1])
+@pytest.mark.parametrize("stops_before", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_when_everything_is_killed_nothing_acknowledged_is_missing(service: RunningService, stops_before: int) -> None:
     data = {}
     with service.client("alice") as api:

@@ -178,6 +178,7 @@ def test_whatever_is_accepted_is_stripped_and_stays_what_it_was(
     assert after.placeholder == before.placeholder
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of what is odd about these files
 def test_real_files_show_the_same_without_their_metadata() -> None:
     changed = 0
