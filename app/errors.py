@@ -77,6 +77,13 @@ class NotOwner(ServiceError):
     default_detail = "This image belongs to another user."
 
 
+class ForeignOrigin(ServiceError):
+    """A browser says that a page of somebody else's makes it change something here."""
+
+    code = "foreign_origin"
+    default_detail = "This page's origin may not use the service. Its operator can list it in API_CORS_ORIGINS."
+
+
 class InvalidLink(ServiceError):
     code = "invalid_link"
     default_detail = "The link was altered, or is not from this service. Use the one in the image's current metadata."

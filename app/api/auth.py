@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from flask import g, request
 
 from app.api.context import context
+from app.api.hardening import require_own_page
 from app.api.rates import Standing
 from app.errors import RateLimited
 
 
 def identify() -> None:
-    """Before each request of an identified route: find out who calls, and whether too often. Raises RateLimited.
+    """Before each request of an identified route: find out who calls, and whether too often.
+
+    Raises RateLimited, or ForeignOrigin.
 
     What methods there are may be asked by anybody, as browsers do before a request to another origin.
     """
@@ -19,6 +22,7 @@ def identify() -> None:
     scope = context()
     # The address first: whoever sends tokens that do not count is counted too.
     _note(scope.rates.count_address(request))
+    require_own_page(request, scope.settings.api_cors_origins)
     g.user_id = user_id = scope.identity.user_of(request.headers)
     _note(scope.rates.count_user(user_id))
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Request, Response
 
+from app.errors import ForeignOrigin
 from app.problem_details import DEFAULT_HEADERS
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _SHOWN = (
     "Retry-After, X-Request-ID"
 )
 _PREFLIGHT_SECONDS = "600"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # that change nothing (RFC 9110 section 9.2.1)
 
 
 def hardened(start_response: "StartResponse") -> "StartResponse":
@@ -34,6 +36,17 @@ def hardened(start_response: "StartResponse") -> "StartResponse":
         return start_response(status, headers + missing, *error)
 
     return start
+
+
+def require_own_page(request: Request, origins: tuple[str, ...]) -> None:
+    """Refuse what a page of another origin, unless that is listed, makes a browser send to change something.
+
+    Where a gateway knows people by a cookie or a password that browsers add by themselves, any page could upload in
+    their name: forms need no permission. Raises ForeignOrigin. (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/)
+    """
+    is_foreign = request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
+    if is_foreign and request.method not in SAFE_METHODS and request.headers.get("Origin") not in origins:
+        raise ForeignOrigin
 
 
 def share(request: Request, response: Response, origins: tuple[str, ...]) -> None:

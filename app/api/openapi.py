@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 from app import __version__, errors
 from app.api.context import EXTENSION, Context
+from app.api.hardening import SAFE_METHODS
 from app.api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from app.api.operations import Answer, Operation, operation_of
 from app.api.problems import INTERNAL_ERROR, KINDS, Kind
@@ -151,7 +152,7 @@ class _Document:
     def _responses(self, method: str, contract: Operation) -> Json:
         responses = {str(status): self._answer(method, answer) for status, answer in contract.answers.items()}
         codes: dict[int, list[str]] = {}
-        for kind in self._kinds(contract):
+        for kind in self._kinds(method, contract):
             codes.setdefault(kind.status, []).append(kind.code)
         schema = self._reference(Problem, "serialization")
         for status, names in codes.items():
@@ -161,11 +162,12 @@ class _Document:
             responses[str(status)] = problem
         return dict(sorted(responses.items()))
 
-    def _kinds(self, contract: Operation) -> Iterable[Kind]:
+    def _kinds(self, method: str, contract: Operation) -> Iterable[Kind]:
         shared: tuple[type[errors.ServiceError], ...] = ()
         if contract.identified:
             limited = (errors.RateLimited,) if self._context.rates.are_on else ()
-            shared = (*_SHARED_FAILURES, self._context.identity.failure, *limited)
+            foreign = (errors.ForeignOrigin,) if method not in SAFE_METHODS else ()
+            shared = (*_SHARED_FAILURES, *foreign, self._context.identity.failure, *limited)
         creating: tuple[type[errors.ServiceError], ...] = ()
         if contract.creates:
             counted = (errors.QuotaExceeded,) if self._context.settings.has_quotas else ()

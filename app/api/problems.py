@@ -37,6 +37,7 @@ _STATUSES: dict[type[errors.ServiceError], int] = {
     errors.MissingUser: 401,
     errors.InvalidToken: 401,
     errors.NotOwner: 403,
+    errors.ForeignOrigin: 403,
     errors.InvalidLink: 403,
     errors.ImageNotFound: 404,
     errors.IdempotencyConflict: 409,

@@ -79,7 +79,10 @@ def linked_thumbnail(image_id: str, spec_name: str) -> Response:
     if spec is None:
         raise errors.InvalidLink
     image = services.variants.linked(image_id, query.v)
-    return _variant_response(request, image, spec, seconds_left=query.expires - int(now.timestamp()))
+    response = _variant_response(request, image, spec, seconds_left=query.expires - int(now.timestamp()))
+    # Whoever has the link may see the picture, so an <img> on a page of any origin may show it.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def _variant_response(

@@ -50,13 +50,13 @@ def make_api(settings: Settings, services: Services | None = None) -> Handler:
 
     from app.api import create_app  # noqa: PLC0415 - as above
 
-    answer = make_lambda_handler(_under_its_stage(create_app(settings, services).wsgi_app), binary_support=True)
+    answer = make_lambda_handler(_behind_its_gateway(create_app(settings, services).wsgi_app), binary_support=True)
 
     def api(event: Any, context: object) -> Event:
         if (refusal := _why_refused(event)) is not None:
             return _problem(400, "invalid_request", refusal)
         try:
-            return answer(_with_quoted_path(event), context)
+            return answer(_with_plain_headers(_with_quoted_path(event)), context)
         except BackendUnavailable as error:  # while the body of an answer was read from its store
             log.exception("answer broken off", extra={"store": error.store})
             return _problem(503, error.code, str(error), {"Retry-After": "2"})
@@ -137,17 +137,41 @@ def _with_quoted_path(event: Event) -> Event:
     return event | {name: _NOT_ASCII.sub(lambda found: quote(found[0], errors="replace"), event[name])}
 
 
-def _under_its_stage(app: "WSGIApplication") -> "WSGIApplication":
-    """Tells the application under which path clients see it, so that its links lead to where they shall.
+def _with_plain_headers(event: Event) -> Event:
+    """The event without headers whose names hold a `_`: WSGI would take `X_User_ID` for `X-User-ID`.
 
+    gunicorn drops them as well. A header in two spellings of upper and lower case was sent twice.
+    """
+    plain: Event = {}
+    if headers := event.get("headers"):
+        plain["headers"] = {name: value for name, value in headers.items() if "_" not in name}
+    if headers := event.get("multiValueHeaders"):
+        together: dict[str, list[str]] = {}
+        for name, values in headers.items():
+            if "_" not in name:
+                together.setdefault(name.lower(), []).extend(values)
+        plain["multiValueHeaders"] = together
+    return event | plain
+
+
+def _behind_its_gateway(app: "WSGIApplication") -> "WSGIApplication":
+    """Tells the application what its gateway knows of clients: the path under which they see it, and their address.
+
+    The path, so that links lead to where they shall.
     A REST API's `path` is without the stage, `requestContext.path` as the client sent it; an HTTP
     API's `rawPath` begins with the stage, unless that is `$default` (API Gateway Developer Guide,
     "Input format of a Lambda function for proxy integration", "Create Lambda proxy integrations
-    for HTTP APIs").
+    for HTTP APIs"). The adapter takes the first address of X-Forwarded-For, which is the client's own word:
+    a REST API knows better, and a load balancer adds the one that it sees behind the others (Elastic
+    Load Balancing guide, "HTTP headers and Application Load Balancers").
     """
 
-    def with_prefix(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def with_what_it_says(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         context = environ.get("apig_wsgi.request_context") or {}
+        if "elb" in context:
+            environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+        elif "http" not in context:
+            environ["REMOTE_ADDR"] = (context.get("identity") or {}).get("sourceIp") or ""
         path, sent = environ["PATH_INFO"], context.get("path")
         prefix = f"/{context.get('stage')}"
         if isinstance(sent, str) and sent.startswith(prefix + "/") and not path.startswith(prefix + "/"):
@@ -156,7 +180,7 @@ def _under_its_stage(app: "WSGIApplication") -> "WSGIApplication":
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path.removeprefix(prefix)
         return app(environ, start_response)
 
-    return with_prefix
+    return with_what_it_says
 
 
 def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> Event:

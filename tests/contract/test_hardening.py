@@ -12,7 +12,8 @@ from app.api import create_app
 from app.problem_details import DEFAULT_HEADERS
 from app.services import Services
 from app.settings import Settings
-from tests.contract.steps import IMAGES, upload
+from tests.contract.steps import IMAGES, assert_problem, upload
+from tests.samples import picture
 from tests.server import RunningService
 
 ORIGIN = "https://app.example"
@@ -70,6 +71,25 @@ def test_no_other_origin_may_read_unless_it_is_listed(api: httpx.Client, shared:
     for client in (api, shared):
         assert cors(client.get(IMAGES, headers={"Origin": "https://evil.example"})) == set()
         assert cors(client.options(IMAGES, headers=preflight)) == set()
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_form_of_another_origin_changes_nothing_unless_it_is_listed(
+    api: httpx.Client, shared: httpx.Client, site: str
+) -> None:
+    form = {"file": ("p.jpg", picture(), "image/jpeg")}
+    for client, origin in ((api, "https://evil.example"), (api, None), (shared, "https://evil.example")):
+        headers = {"Sec-Fetch-Site": site} | ({"Origin": origin} if origin else {})
+        assert_problem(client.post(IMAGES, files=form, headers=headers), 403, "foreign_origin")
+        assert_problem(client.delete(f"{IMAGES}/x", headers=headers), 403, "foreign_origin")
+        assert client.get(IMAGES, headers=headers).json()["images"] == []
+    assert shared.post(IMAGES, files=form, headers={"Sec-Fetch-Site": site, "Origin": ORIGIN}).status_code == 201
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_the_services_own_pages_may_change_something(api: httpx.Client, site: str) -> None:
+    headers = {"Sec-Fetch-Site": site, "Origin": "https://images.example"}
+    assert api.post(IMAGES, files={"file": ("p.jpg", picture(), "image/jpeg")}, headers=headers).status_code == 201
 
 
 @pytest.mark.parametrize("origin", ["null", f"{ORIGIN}.evil.example", "http://app.example", f"{ORIGIN}:8443", "*"])

@@ -223,6 +223,8 @@ def test_a_link_shows_its_variant_to_anybody(nobody: httpx.Client, image: Json) 
     assert nobody.head(url).headers["Content-Length"] == response.headers["Content-Length"]
     again = nobody.get(url, headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status_code, again.headers["Cache-Control"][:16]) == (304, "private, max-age")
+    for answer in (response, again):  # or no <img> on a page of another origin would show it
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
 def test_a_link_is_the_same_in_all_answers(api: httpx.Client, image: Json) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from app import logs
 from app.entrypoints.lambda_handler import Handler, make_api, make_s3_events, make_sweep
 from app.errors import BackendUnavailable
 from app.problem_details import DEFAULT_HEADERS
@@ -199,6 +201,27 @@ def test_failures_are_problems_for_every_kind_of_event(made: Any, api: Handler) 
 def test_a_path_means_the_same_whether_the_gateway_has_decoded_it_or_not(made: Any, api: Handler, name: str) -> None:
     answer = api(made("GET", f"/api/v1/images/{name}", headers={"X-User-ID": "alice"}), None)
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "image_not_found")
+
+
+@ALL_KINDS
+def test_a_user_in_another_spelling_of_the_header_is_nobody(made: Any, api: Handler) -> None:
+    for headers in ({"X_User_ID": "alice"}, {"X-User_ID": "alice"}, {"X-User-ID": "mallory", "X_User_ID": "alice"}):
+        answer = api(made("GET", "/api/v1/images", headers=headers, query={"user_id": ["alice"]}), None)
+        assert answer["statusCode"] == (403 if "X-User-ID" in headers else 401), headers
+
+
+@ALL_KINDS
+def test_whose_address_is_logged_is_for_the_gateway_to_say(
+    made: Any, api: Handler, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logs.audit_trail.name):
+        api(made("GET", "/api/v1/images", headers={"X-Forwarded-For": "203.0.113.7, 192.0.2.1"}), None)
+    assert [vars(record)["address"] for record in caplog.records] == ["192.0.2.1"]
+
+
+def test_a_user_named_in_two_cases_of_the_header_is_refused(api: Handler) -> None:
+    event = rest_event("GET", "/api/v1/images", headers={"X-User-ID": "alice", "x-user-id": "bob"})
+    assert json.loads(api(event, None)["body"])["code"] == "invalid_user"
 
 
 def test_a_user_named_twice_is_refused(api: Handler) -> None:
