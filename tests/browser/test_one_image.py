@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.scenery import SCENES, drawn
@@ -84,6 +84,49 @@ def test_an_edit_is_saved_where_it_is_shown(visit: Visit, image: dict[str, Any])
     assert (kept["tags"], kept["location"]) == (["dawn", "alps", "hut"], "Dolomites")
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="First light")).to_be_visible()
+
+
+def test_a_tag_in_use_is_taken_as_it_is_though_it_has_a_comma(visit: Visit, image: dict[str, Any]) -> None:
+    edited_elsewhere(visit, image, tags=["paris, france"])
+    other = visit.upload(picture(), "other.jpg")
+    page = opened(visit, other)
+    page.keyboard.press("e")
+    page.get_by_role("combobox", name="Tags", exact=True).last.press_sequentially("par")
+    page.get_by_role("option", name="paris, france").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    assert stored(visit, other)["tags"] == ["paris, france"]
+
+
+def test_who_has_to_sign_in_again_goes_on_with_what_was_typed(visit: Visit, image: dict[str, Any], user: str) -> None:
+    visit.refusals = {401}
+    page = opened(visit, image)
+    page.keyboard.press("e")
+    page.get_by_label("Title").fill("First light")
+    body = {"code": "invalid_token", "detail": "The token has expired.", "errors": []}
+    page.route(f"**/api/v1/images/{image['image_id']}", lambda route: route.fulfill(status=401, json=body), times=1)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Your name").fill(user)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("Title")).to_have_value("First light")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    assert stored(visit, image)["title"] == "First light"
+
+
+def test_an_image_that_was_left_before_it_came_can_be_opened_again(visit: Visit, image: dict[str, Any]) -> None:
+    held: list[Route] = []
+    page = visit.page
+    page.route(f"**/{image['image_id']}/metadata?*", lambda route: held.append(route), times=1)
+    visit.open(f"?image={image['image_id']}")
+    until(lambda: bool(held), page)
+    page.keyboard.press("Escape")
+    expect(page.locator("#large")).to_be_hidden()
+    with page.expect_response(re.compile("/metadata")):
+        held[0].continue_()
+    expect(page).to_have_url(f"{visit.url}/")
+    page.get_by_role("link", name="Ridge").click()
+    expect(page.locator(".photo.loaded")).to_be_visible()
 
 
 def test_no_more_can_be_typed_than_the_service_takes(visit: Visit, image: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ export function listImages(filter, { cursor, limit = PAGE_SIZE, srcset = true, s
 /** Whether somebody may sign in with this name or token. */
 export const tryIdentity = (as) => send("/images?limit=1", { as });
 
-export const getImage = (id, options) => sendForJson(`/images/${id}/metadata?srcset=true`, options);
+export const getImage = (id) => sendForJson(`/images/${id}/metadata?srcset=true`);
 
 /** Changes what is known of the image, unless it is no longer at the version that the caller saw: then Problem 412. */
 export const editImage = (id, version, changes) =>

@@ -26,10 +26,10 @@ export function icon(name, className = "icon") {
 }
 
 /** A button that shows only a drawing; `label` is what it is called. */
-export function iconButton(name, label, onclick, properties = {}) {
+export function iconButton(name, label, onclick) {
   return el(
     "button",
-    { class: "icon-button", type: "button", "aria-label": label, title: label, onclick, ...properties },
+    { class: "icon-button", type: "button", "aria-label": label, title: label, onclick },
     icon(name),
   );
 }

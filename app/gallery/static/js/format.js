@@ -28,7 +28,7 @@ export function asPixels(width, height) {
 export const asType = (contentType) =>
   ({ "image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WebP" })[contentType] ?? contentType;
 
-export const counted = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
+export const counted = (count, one) => `${number.format(count)} ${one}${count === 1 ? "" : "s"}`;
 
 /** What an image is called: its title, or the name of its file. */
 export const nameOf = (image) => image.title || image.filename;

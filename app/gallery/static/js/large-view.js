@@ -21,6 +21,8 @@ export class LargeView {
   #zoom;
   #editor = null;
   #image = null;
+  /** The id of what is to be shown; `#image` follows when it is loaded. */
+  #wanted = null;
 
   /** `hooks`: `moved(id)` and `closed(id)` tell where the person went, `remove(images)` deletes, `find(tag)` searches. */
   constructor(library, hooks) {
@@ -47,31 +49,32 @@ export class LargeView {
 
   /** Show the image of this id, from what is loaded if it is there. */
   async show(id) {
-    if (!this.mayLeave()) return;
-    const known = this.#library.find(id);
-    if (known) this.#present(known);
-    else if (!this.#dialog.open) this.#picture.replaceChildren();
+    const isEdited = this.#editor && this.#image?.image_id === id; // who had to sign in meanwhile goes on
+    if (!isEdited && !this.mayLeave()) return;
+    this.#wanted = id;
+    const known = isEdited ? this.#image : this.#library.find(id);
+    if (!known && !this.#dialog.open) this.#picture.replaceChildren();
+    else if (known && !isEdited) this.#present(known);
     if (!this.#dialog.open) {
       this.#dialog.showModal();
       this.#stage.focus();
     }
     try {
       const image = await getImage(id);
-      if (known && this.#image?.image_id !== id) return; // the person has gone on meanwhile
+      if (this.#wanted !== id) return; // the person has gone on meanwhile
       this.#library.replace(image);
       if (known) this.#refresh(image);
       else this.#present(image);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      if (known && this.#image?.image_id !== id) return;
+      if (this.#wanted !== id) return;
       this.#fail(problem);
     }
   }
 
   close() {
     if (!this.#dialog.open) return;
-    this.#editor = null;
-    this.#image = null;
+    this.#editor = this.#image = this.#wanted = null;
     this.#dialog.close();
     this.#picture.replaceChildren();
   }
@@ -123,7 +126,7 @@ export class LargeView {
       el("div", { class: "stage-problem", role: "alert" }, icon("alert"), el("p", {}, text)),
     );
     this.#facts.replaceChildren();
-    this.#image = null;
+    this.#editor = this.#image = null;
   }
 
   #actions() {
@@ -235,9 +238,9 @@ export class LargeView {
   #edit() {
     if (this.#editor) return;
     this.#dialog.classList.add("with-facts");
-    this.#editor = new Editor(this.#image, {
+    const editor = new Editor(this.#image, {
       saved: (image) => {
-        this.#editor = null;
+        if (this.#editor === editor) this.#editor = null; // else another image is being edited by now
         this.#library.replace(image);
         if (this.#image?.image_id !== image.image_id) return;
         this.#image = { ...this.#image, ...image };
@@ -247,8 +250,9 @@ export class LargeView {
       },
       cancelled: () => this.#endEditing(),
     });
-    this.#facts.replaceChildren(this.#editor.element);
-    this.#editor.focus();
+    this.#editor = editor;
+    this.#facts.replaceChildren(editor.element);
+    editor.focus();
   }
 
   /** Whether what is being edited may be forgotten; asks the person if there is anything. */

@@ -25,7 +25,7 @@ export function notify(text, { action = null, seconds = SECONDS, kind = "plain",
   notice.style.setProperty("--seconds", `${seconds}s`);
   settle();
   byId("notices").append(notice);
-  return { close: () => end(gone), withdraw: () => end(() => {}) };
+  return { withdraw: () => end(() => {}) };
 }
 
 /** While a dialog is open nothing outside of it can be used, so the messages move into it. */

@@ -61,13 +61,15 @@ export class TagField extends EventTarget {
     this.#add(this.#input.value);
   }
 
+  /** What is typed, a tag or several with commas between them. */
   #add(text) {
+    this.#choose(...text.split(",").map(cleaned));
+  }
+
+  #choose(...tags) {
     this.#input.value = "";
     this.#close();
-    const fresh = text
-      .split(",")
-      .map(cleaned)
-      .filter((tag) => tag && !this.tags.includes(tag));
+    const fresh = tags.filter((tag) => tag && !this.tags.includes(tag));
     if (fresh.length) this.#change([...this.tags, ...new Set(fresh)]);
   }
 
@@ -99,7 +101,7 @@ export class TagField extends EventTarget {
             // Before the field loses the focus to the click.
             onpointerdown: (event) => {
               event.preventDefault();
-              this.#add(tag);
+              this.#choose(tag);
             },
           },
           tag,
@@ -124,8 +126,8 @@ export class TagField extends EventTarget {
     if (event.key === "ArrowDown" && count) this.#point((this.#active + 1) % count);
     else if (event.key === "ArrowUp" && count) this.#point((this.#active - 1 + count) % count);
     else if (event.key === "Escape" && count) this.#close();
-    else if (event.key === "," || (event.key === "Enter" && (this.#active >= 0 || this.#input.value.trim())))
-      this.#add(this.#options.children[this.#active]?.textContent ?? this.#input.value);
+    else if (event.key === "Enter" && this.#active >= 0) this.#choose(this.#options.children[this.#active].textContent);
+    else if (event.key === "," || (event.key === "Enter" && this.#input.value.trim())) this.#add(this.#input.value);
     else if (event.key === "Backspace" && !this.#input.value && this.tags.length) this.#change(this.tags.slice(0, -1));
     else return;
     event.preventDefault();

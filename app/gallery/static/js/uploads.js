@@ -40,7 +40,7 @@ class Upload {
   }
 }
 
-/** Events: `change` (an upload, or undefined for all), `done` (an upload), `idle` once nothing is left to do. */
+/** Events: `change` (an upload, or undefined for all) and `done` (an upload). */
 export class UploadQueue extends EventTarget {
   uploads = [];
   #library;
@@ -109,7 +109,6 @@ export class UploadQueue extends EventTarget {
     const free = AT_ONCE - this.uploads.filter((upload) => upload.isActive).length;
     const next = this.uploads.filter((upload) => upload.state === "waiting").slice(0, Math.max(0, free));
     for (const upload of next) upload.carried = this.#carry(upload);
-    if (this.uploads.length && this.uploads.every((upload) => upload.isOver)) this.#tell("idle");
   }
 
   async #carry(upload) {
