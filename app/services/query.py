@@ -15,6 +15,7 @@ from app.models import Image, ImageFilter, QueryCost
 from app.services.join import Join, PostingsReader, Step
 from app.services.plan import IndexSpan, PostingsJoin, plan
 from app.services.tables import Position
+from app.times import rfc3339
 
 _FILTERED_ROWS_PAGE = 100
 _LARGEST_BATCH = 100  # keys (DynamoDB API Reference, "BatchGetItem")
@@ -125,7 +126,8 @@ class _Search:
         """The candidates' rows, read at once.
 
         Where all lists name an image and its row does not have the terms, the row may just be too
-        old a copy: it is read again, consistently. What remains is a stray posting, and passed over.
+        old a copy: it is read again, consistently. What remains is a stray posting, and passed over;
+        so is one of an earlier row of the image, at another position.
         """
         rows = dict(self._reader.images([step.image_id for step in batch])) if batch else {}
         doubtful = [
@@ -135,7 +137,8 @@ class _Search:
             rows |= self._reader.images(doubtful, consistent=True)
         for step in batch:
             row = rows.get(step.image_id)
-            yield step.position, row if row is not None and self._wanted.accepts(row) else None
+            is_found = row is not None and rfc3339(row.created_at) == step.position[0] and self._wanted.accepts(row)
+            yield step.position, row if is_found else None
 
     def _has_terms(self, row: Image | None) -> bool:
         return row is not None and self._terms.accepts(row)

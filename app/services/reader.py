@@ -71,7 +71,7 @@ class DynamoDBReader:
 
     def images(self, image_ids: Sequence[str], *, consistent: bool = False) -> Mapping[str, Image]:
         found: dict[str, Image] = {}
-        keys = [row_key(image_id) for image_id in image_ids]
+        keys = [row_key(image_id) for image_id in dict.fromkeys(image_ids)]  # DynamoDB takes none twice
         for items, capacities in batch_get(self._factory, self._images_table, keys, consistent=consistent):
             self._count(capacities)
             found |= {item["image_id"]["S"]: from_item(item) for item in items}

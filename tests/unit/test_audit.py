@@ -327,6 +327,7 @@ def test_an_unknown_object_is_only_told(stores: Stores) -> None:
 @pytest.mark.parametrize("user_id", ["al", "alice", "alice:1", "a+b=c|d@e"])
 def test_one_user_is_one_user(stores: Stores, user_id: str) -> None:
     for owner in ("al", "alice", "alice:1", "a+b=c|d@e"):
+        stores.upload(owner)
         image = stores.upload(owner)
         stores.delete(image.object_key)
         key = f"{quote(owner, safe='')}/{uuid.uuid4()}"
@@ -429,10 +430,44 @@ def test_without_records_a_lost_table_is_not_a_bucket_of_orphans(
     stores.an_hour_later()
     assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ROW_LOST, False)]
     assert list(stores.objects()) == [image.object_key]
-    other = stores.upload("bob")
+    others = [stores.upload("bob").object_key for _ in range(2)]
     stores.an_hour_later()
     assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ORPHAN, True)]
-    assert list(stores.objects()) == [other.object_key]
+    assert sorted(stores.objects()) == sorted(others)
+
+
+def test_a_lost_table_is_noticed_also_where_records_came_later_and_new_rows_are_in_it(
+    factory: AWSClientFactory, own_settings: Settings, clock: TestClock
+) -> None:
+    recordless = own_settings.model_copy(update={"metadata_records": False})
+    before = Stores(build_services(recordless, clock=clock), factory, recordless, clock)
+    lost = [before.upload().object_key for _ in range(3)]
+    before.lose_tables()
+    stores = Stores(build_services(own_settings, clock=clock), factory, own_settings, clock)
+    stores.upload("bob")
+    stores.an_hour_later()
+    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.ROW_LOST, False)] * 3
+    assert set(lost) <= set(stores.objects())
+
+
+def test_an_empty_bucket_may_be_the_wrong_one(stores: Stores) -> None:
+    image = stores.upload()
+    stores.delete(image.object_key)
+    stores.an_hour_later()
+    assert [(it.kind, it.done) for it in stores.audit(REPAIR)] == [(DefectKind.OBJECT_MISSING, False)]
+    assert stores.services.images.get("alice", image.image_id) == image
+
+
+def test_an_image_whose_row_was_made_again_is_found_once(
+    factory: AWSClientFactory, own_settings: Settings, clock: TestClock
+) -> None:
+    settings = own_settings.model_copy(update={"metadata_records": False})
+    stores = Stores(build_services(settings, clock=clock), factory, settings, clock)
+    image = stores.upload(filename=None)
+    stores.lose_row(image)
+    clock.now += timedelta(days=1)
+    stores.audit(REBUILD)
+    assert stores.found(words=("image",)) == stores.found(sha256=image.sha256) == [image.image_id]
 
 
 def test_rows_of_other_things_than_images_are_passed_over(stores: Stores) -> None:
@@ -510,6 +545,7 @@ def test_an_edit_between_reading_and_removing_a_posting_keeps_its_postings(
 
 def test_an_edit_between_reading_and_removing_a_row_keeps_it(meddled: tuple[Stores, Meddler]) -> None:
     stores, meddler = meddled
+    stores.upload("bob")
     image = stores.upload()
     stores.delete(image.object_key)
     stores.an_hour_later()

@@ -38,14 +38,13 @@ class Audit:
         storage, metadata = self._services.storage, self._services.metadata
         user_id = self._repairer.options.user_id
         storage.ping()  # in a bucket that is not there every object is missing
-        rows = RowCheck(self._services, self._settings, self._repairer)
+        has_objects = any(storage.objects("images/"))  # nor may one that is empty be the right one
+        rows = RowCheck(self._services, self._settings, self._repairer, has_objects=has_objects)
+        objects = ObjectCheck(self._services, self._settings, self._repairer)
         postings = PostingCheck(metadata, self._repairer)
-        has_rows = False
         with ThreadPoolExecutor(self._threads, thread_name_prefix="audit") as pool:
             for images in metadata.scan_all(user_id=user_id):
-                has_rows = has_rows or bool(images)
                 yield _step(Pass.ROWS, len(images), pool.map(rows.findings, images))
-            objects = ObjectCheck(self._services, self._settings, self._repairer, has_rows=has_rows)
             for prefix in _prefixes(user_id):
                 for stored in storage.objects(prefix):
                     yield _step(Pass.OBJECTS, len(stored), [objects.findings(stored, pool)])

@@ -19,25 +19,30 @@ from app.spool import Spool
 class ObjectCheck:
     """Looks at one object, record or variant at a time."""
 
-    def __init__(self, services: Services, settings: Settings, repairer: Repairer, *, has_rows: bool) -> None:
+    def __init__(self, services: Services, settings: Settings, repairer: Repairer) -> None:
         self._storage = services.storage
         self._metadata = services.metadata
         self._inspector = services.inspector
         self._settings = settings
         self._repairer = repairer
-        self._has_rows = has_rows
 
     def findings(self, page: Iterable[StoredObject], pool: Executor) -> Iterator[Finding]:
         """What is wrong among these objects, looked at side by side."""
         named = {stored: parsed_key(stored.key) for stored in page if self._repairer.is_due(stored.stored_at)}
         rows = self._metadata.images({names.image_id for names in named.values() if names})
-        return filter(None, pool.map(partial(self._finding, rows), named.keys(), named.values()))
+        without_row = sum(names is not None and names.image_id not in rows for names in named.values())
+        are_rows_lost = without_row * 2 > len(named)
+        return filter(None, pool.map(partial(self._finding, rows, are_rows_lost), named.keys(), named.values()))
 
-    def _finding(self, rows: Mapping[str, Image], stored: StoredObject, names: ParsedKey | None) -> Finding | None:
-        defect = self._defect(rows, stored, names)
+    def _finding(
+        self, rows: Mapping[str, Image], are_rows_lost: bool, stored: StoredObject, names: ParsedKey | None
+    ) -> Finding | None:
+        defect = self._defect(rows, are_rows_lost, stored, names)
         return self._repairer.resolve(defect) if defect else None
 
-    def _defect(self, rows: Mapping[str, Image], stored: StoredObject, names: ParsedKey | None) -> Defect | None:
+    def _defect(
+        self, rows: Mapping[str, Image], are_rows_lost: bool, stored: StoredObject, names: ParsedKey | None
+    ) -> Defect | None:
         if names is None:
             return Defect(DefectKind.UNKNOWN_OBJECT, None, None, f"its key is {stored.key}")
         room, user_id, image_id = names
@@ -47,30 +52,26 @@ class ObjectCheck:
                 return self._variant_defect(stored, image_id, row)
             case "records":
                 return self._record_defect(stored, user_id, image_id, row)
-        return self._object_defect(stored, user_id, image_id, row)
-
-    def _object_defect(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Defect | None:
         if row is not None:
             return self._leftover(stored, user_id, row, _keys)
+        return self._rowless_defect(stored, user_id, image_id, are_rows_lost=are_rows_lost)
+
+    def _rowless_defect(self, stored: StoredObject, user_id: str, image_id: str, *, are_rows_lost: bool) -> Defect:
+        """An object that nothing says is an image is none, unless most of those around it have no row either.
+
+        Nobody can tell then what a lost table held: records may not have been kept, or not yet. So nothing is deleted.
+        """
         if stored.key.startswith("images/"):
             record = self._storage.record(user_id, image_id)
             recorded = record.image if record else None
             is_of_record = record is not None and (recorded is None or recorded.object_key == stored.key)
-            if is_of_record or self._may_be_an_image():
+            if is_of_record or are_rows_lost or self._repairer.options.rebuild:
                 detail = "object and record" if is_of_record else "an object only"
                 restore = partial(self._restore, stored, user_id, image_id, recorded)
                 action = "write its row again"
                 return Defect(DefectKind.ROW_LOST, user_id, image_id, detail, Remedy.REBUILD, action, restore)
         remove = partial(self._remove_rowless, stored.key, image_id)
         return Defect(DefectKind.ORPHAN, user_id, image_id, "an object only", Remedy.REPAIR, "delete it", remove)
-
-    def _may_be_an_image(self) -> bool:
-        """Whether an object without row and record may be that of an image, whose row was lost.
-
-        Where records are kept, it never was finished. Where they are not, all rows being gone
-        looks like a lost table, and then nothing may be deleted.
-        """
-        return self._repairer.options.rebuild or not (self._settings.keeps_records or self._has_rows)
 
     def _record_defect(self, stored: StoredObject, user_id: str, image_id: str, row: Image | None) -> Defect | None:
         if row is not None:

@@ -16,13 +16,14 @@ from app.spool import Spool
 class RowCheck:
     """Looks at one row at a time."""
 
-    def __init__(self, services: Services, settings: Settings, repairer: Repairer) -> None:
+    def __init__(self, services: Services, settings: Settings, repairer: Repairer, *, has_objects: bool) -> None:
         self._storage = services.storage
         self._metadata = services.metadata
         self._images = services.images
         self._uploads = services.uploads
         self._settings = settings
         self._repairer = repairer
+        self._may_be_gone = has_objects or repairer.options.rebuild
 
     def findings(self, image: Image) -> list[Finding]:
         """The scan lags behind, so what looks wrong in it is looked at again with the row as it is."""
@@ -57,9 +58,13 @@ class RowCheck:
     def _finished_defects(self, image: Image) -> Iterator[Defect]:
         found = self._storage.find(image.object_key)
         if found is None:
-            yield self._repair(
-                image, DefectKind.OBJECT_MISSING, "there is a row only", "remove the row", self._images.discard
-            )
+            if self._may_be_gone:
+                yield self._repair(
+                    image, DefectKind.OBJECT_MISSING, "there is a row only", "remove the row", self._images.discard
+                )
+            else:
+                detail = "there is a row only, and the bucket holds no image at all"
+                yield Defect(DefectKind.OBJECT_MISSING, image.user_id, image.image_id, detail)
             return
         if damage := self._damage(image, found):
             yield Defect(DefectKind.OBJECT_DAMAGED, image.user_id, image.image_id, damage)
