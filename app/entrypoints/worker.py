@@ -15,7 +15,7 @@ from app.entrypoints.messages import handled
 from app.entrypoints.signals import Stopped, StopSignals
 from app.entrypoints.traces import start_tracing
 from app.entrypoints.worker_watch import Watch
-from app.errors import BackendUnavailable
+from app.errors import BackendUnavailable, Overloaded
 from app.services import build_services
 from app.services.queue import VISIBILITY_SECONDS, Message, UploadQueue
 from app.settings import Settings
@@ -170,8 +170,8 @@ class Worker:
                     if self._stopping.is_set():
                         return
                 self._figures.sweep_ended()
-            except BackendUnavailable as error:
-                log.warning("sweep cut short", extra={"store": error.store})
+            except (BackendUnavailable, Overloaded) as error:
+                log.warning("sweep cut short", extra={"code": error.code})
             except Exception:
                 log.exception("sweep cut short")
             self._stopping.wait(self._sweep_seconds)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Attempts x read timeout + backoff (at most 1 s, then 2 s, in botocore's standard mode) stays
 # below 10 s, so that a store which stopped answering becomes a 503 while the client still waits.
+# Connecting, where it hangs, takes as many seconds more as the store's name has addresses.
 _CONNECT_SECONDS = 1
 _BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
 _FAST = frozenset({"s3", "dynamodb"})
@@ -51,6 +52,7 @@ _UNREACHABLE = (
     HTTPClientError,
     IncompleteReadError,
     MetadataRetrievalError,
+    NoCredentialsError,  # of a machine whose role's credentials cannot be had for a moment, too
     ResponseStreamingError,
 )
 _TEMPORARY = frozenset(
@@ -148,6 +150,9 @@ class AWSClientFactory:
         return client
 
     def _make(self, service: str, attempts: int, read_seconds: int) -> Any:
+        session = self._boto3_session()
+        if session.get_credentials() is None:  # a client would keep that, also where the next question is answered
+            raise NoCredentialsError
         config = Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=read_seconds,
@@ -166,7 +171,7 @@ class AWSClientFactory:
             response_checksum_validation="when_required",
         )
         # boto3's type stubs know a service by a literal name only; s3(), dynamodb() and sqs() give the types back.
-        client = self._boto3_session().client(
+        client = session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self._settings.endpoint_url,
             config=config,

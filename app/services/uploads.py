@@ -23,6 +23,7 @@ from app.errors import (
     BackendUnavailable,
     ImageNotFound,
     ImageTooLarge,
+    Overloaded,
     UploadExpired,
     UploadNotPending,
     UploadRejected,
@@ -219,15 +220,21 @@ class DirectUploadService:
         """Finish or remove the uploads whose time is over, yielding the id of each that was.
 
         Safe to run at any time, also twice at once, and to leave at any time. One that fails does
-        not stop the others; it is left for the next sweep.
+        not stop the others; it is left for the next sweep. Raises BackendUnavailable or Overloaded where
+        two in a row met that: the others would only wait for the same.
         """
+        unavailable = 0
         for image_id in self._metadata.expired(self._clock()):
             try:
                 outcome = self.advance(self._metadata.get(image_id))
+                unavailable = 0
             except ImageNotFound:
                 continue  # the index lags behind
-            except Exception:
+            except Exception as error:
                 self._observe("sweep", "failed")
+                unavailable += isinstance(error, BackendUnavailable | Overloaded)
+                if unavailable == 2:
+                    raise
                 log.exception("upload not swept", extra={"image_id": image_id})
                 continue
             self._observe("sweep", outcome)

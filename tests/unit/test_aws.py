@@ -122,6 +122,21 @@ def test_no_credentials_at_all_is_a_clear_error(monkeypatch: pytest.MonkeyPatch)
         factory.credentials()
 
 
+def test_credentials_that_could_not_be_had_at_first_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    factory = AWSClientFactory(test_settings(aws_access_key_id=None, aws_secret_access_key=None))
+    with pytest.raises(BackendUnavailable), translated("dynamodb"):
+        factory.dynamodb().list_tables()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws(config={"core": {"mock_credentials": False}}):
+        assert factory.dynamodb().list_tables()["TableNames"] == []
+
+
 def test_a_table_of_an_earlier_version_is_named_with_what_it_lacks(own_settings: Settings) -> None:
     definition = images_table(own_settings.images_table)
     definition["GlobalSecondaryIndexes"] = list(definition["GlobalSecondaryIndexes"])[:1]

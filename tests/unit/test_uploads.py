@@ -403,6 +403,27 @@ def test_one_upload_that_cannot_be_swept_does_not_stop_the_others(
     assert sorted(stage.uploads.sweep()) == sorted(image.image_id for image in images[1:])
 
 
+class Down:
+    """A storage that is down, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked += 1
+        raise BackendUnavailable("s3")
+
+
+def test_a_sweep_ends_where_a_store_is_down(stage: Stage, own_settings: Settings, clock: TestClock) -> None:
+    for _ in range(5):
+        stage.issue(UploadMethod.PUT)
+    clock.now += timedelta(hours=2)
+    storage = Down()
+    with pytest.raises(BackendUnavailable):
+        list(uploads_on(storage, stage.services, own_settings).sweep())
+    assert storage.asked <= 4  # for two uploads, each looked for twice
+
+
 def test_a_repeated_announcement_of_what_has_arrived_meanwhile_is_a_conflict(
     own_settings: Settings, factory: AWSClientFactory
 ) -> None:
