@@ -6,7 +6,7 @@
 #
 # Needs Python 3.11 or newer and nothing else. Settings: .env.example
 set -eu
-cd "$(dirname "$0")"
+CDPATH= cd -- "$(dirname -- "$0")"
 
 fail() {
     echo "startup.sh: $*" >&2

@@ -75,8 +75,6 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    if response.status_code >= 400:
-        response.call_on_close(partial(discard_rest, request.environ))
     response.headers[REQUEST_ID_HEADER] = g.request_id
     scope = context()
     share(request, response, scope.settings.api_cors_origins)
@@ -94,4 +92,6 @@ def _finish(response: Response) -> Response:
             user_id=g.get("user_id"),
         )
     )
+    if response.status_code >= 400:
+        response.call_on_close(partial(discard_rest, request.environ))
     return response

@@ -32,7 +32,7 @@ from app.spool import Spool
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MAX_JSON_BYTES = 64 * 1024
+_MAX_JSON_BYTES = 64 * 1024
 _MAX_FORM_BYTES = 256 * 1024  # of a multipart body beside the file: fields, part headers, delimiters
 _MAX_FORM_PARTS = 100
 _PIECE_BYTES = 64 * 1024
@@ -56,11 +56,11 @@ class Upload:
     spool: Spool
 
 
-def read_json(request: Request, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+def read_json(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises InvalidRequest where there is none."""
     if not request.is_json:  # whichever JSON it calls itself; an edit may be application/merge-patch+json (RFC 7396)
         raise InvalidRequest("Send JSON, with Content-Type: application/json.")
-    return _json_object(b"".join(_pieces(request, max_bytes)))
+    return _json_object(b"".join(_pieces(request, _MAX_JSON_BYTES)))
 
 
 def read_upload(request: Request, models: RequestModels, settings: Settings) -> Upload:
@@ -155,7 +155,7 @@ class _Form:
             self._spool.write(event or b"")
         elif event is None:
             self._fields.append((name, self._decoded(name)))
-        elif len(self._text) + len(event) > MAX_JSON_BYTES:
+        elif len(self._text) + len(event) > _MAX_JSON_BYTES:
             raise InvalidRequest(errors=[FieldError(name, "is too long")])
         else:
             self._text += event

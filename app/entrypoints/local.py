@@ -36,6 +36,7 @@ from app.services.provision import ProvisionError, provision
 from app.settings import Settings
 
 _START_SECONDS = 30
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to this machine
 _STOP_SECONDS = 40  # gunicorn lets running requests finish for 30
 _LOCK_SECONDS = 15  # what the stop of the one before takes when nothing hangs
 _WINDOWS = sys.platform == "win32"
@@ -177,9 +178,11 @@ def _require_free(host: str, port: int, setting: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            name = "HOST" if error.errno == errno.EADDRNOTAVAIL else setting
+            is_host = error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror)
+            name = "HOST" if is_host else setting
             raise StartError(
-                f"{name}: cannot listen on {host}:{port} ({error.strerror}). Put another {name} into .env."
+                f"{name}: cannot listen on {host}:{port} ({error.strerror}). "
+                f"Set another {name}, in the environment or in .env."
             ) from error
 
 
@@ -282,7 +285,7 @@ def _wait_until_answers(url: str, child: _Child) -> None:
     while True:
         child.require_running()
         try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of our own
+            with _DIRECTLY.open(url, timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             if time.monotonic() > deadline:

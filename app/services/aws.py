@@ -159,6 +159,7 @@ class AWSClientFactory:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=max(10, self._settings.web_threads, self._settings.worker_threads),
             tcp_keepalive=True,
+            proxies={} if self._settings.uses_emulator else None,  # it is on this machine
             # The settings decide, not what else boto3 finds in the environment or a profile.
             ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # which the type stubs do not know
             # S3 only: an emulator has no host name per bucket, and hashing a body again to sign it
@@ -185,7 +186,7 @@ class AWSClientFactory:
         origin, prefix = client.meta.endpoint_url, ""
         if service == "s3":
             origin, prefix = bucket_address(origin, bucket, in_path=self._settings.endpoint_url is not None)
-        if get_environ_proxies(origin).get(urlsplit(origin).scheme):  # only boto3 knows proxies
+        if config.proxies is None and get_environ_proxies(origin).get(urlsplit(origin).scheme):  # boto3 knows them
             return client
         if "aws-global" in origin:  # no host: boto3 finds one for each call, as for FIPS in us-east-1
             return client

@@ -38,12 +38,12 @@ class Command:
         assert result.exit_code == 0, result.output
         return [json.loads(line) for line in result.stdout.splitlines()]
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str | Path, **environment: str) -> "subprocess.Popen[str]":
         """Run it as a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "app", "images", *map(str, arguments)],
             cwd=ROOT,
-            env=os.environ | self.environment,
+            env=os.environ | self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -340,6 +340,18 @@ def test_it_is_a_command_of_the_application(command: Command) -> None:
     assert (process.returncode, output, errors) == (0, "", "")
 
 
+@pytest.mark.parametrize("form", ["--csv", "--json", None])
+def test_a_pipe_gets_utf8_whatever_the_machine_writes(
+    command: Command, server: RunningService, user: str, form: str | None
+) -> None:
+    with ImageClient(server.url, user_id=user) as client:
+        client.upload(picture(), filename="\u6d77.jpg")
+    with command.start("list", *([form] if form else []), PYTHONIOENCODING="cp1252") as process:
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert "\u6d77.jpg" in output
+
+
 def test_json_tells_what_became_of_each(command: Command, photos: Path, tmp_path: Path) -> None:
     uploaded = command.shown("upload", photos)
     assert [line["outcome"] for line in uploaded] == ["uploaded"] * 5

@@ -188,9 +188,25 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         code, output = run_to_its_end(tmp_path, PORT=str(port))
     assert code == 1
     assert (
-        output
-        == f"Error: PORT: cannot listen on 127.0.0.1:{port} (Address already in use). Put another PORT into .env.\n"
+        output == f"Error: PORT: cannot listen on 127.0.0.1:{port} (Address already in use). "
+        "Set another PORT, in the environment or in .env.\n"
     )
+
+
+def test_a_host_that_there_is_not_is_named_as_what_is_wrong(tmp_path: Path) -> None:
+    code, output = run_to_its_end(tmp_path, HOST="host.invalid")
+    assert code == 1
+    assert output.startswith("Error: HOST: cannot listen on host.invalid:")
+
+
+@embedded_only
+def test_a_proxy_for_the_outside_is_not_asked_for_what_is_on_this_machine(tmp_path: Path) -> None:
+    proxy = f"http://127.0.0.1:{free_port()}"
+    service = RunningService(tmp_path, http_proxy=proxy, HTTP_PROXY=proxy, NO_PROXY="", no_proxy="").start()
+    with service.client("alice") as api:
+        assert api.get("/ready").status_code == 200
+        assert api.get("/api/v1/images").json()["count"] == 0
+    assert service.stop() == 0
 
 
 @embedded_only

@@ -4,6 +4,7 @@ Texts of images come from whoever uploaded them, so nothing in them may act on a
 """
 
 import csv
+import io
 import json
 import sys
 import unicodedata
@@ -29,6 +30,12 @@ _CSV_COLUMNS = (
     "image_id", "filename", "title", "description", "location", "tags", "content_type", "file_size", "width", "height",
     "sha256", "status", "created_at", "updated_at", "captured_at", "version",
 )  # fmt: skip
+
+
+def write_utf8() -> None:
+    """Write files and pipes as UTF-8, also on Windows; and where a terminal lacks a character, a `?` in its place."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="replace")
 
 
 def printable(text: object) -> str:
@@ -80,7 +87,7 @@ def facts(image: Image, *, links: bool = False) -> dict[str, Any]:
 
 
 def write_csv(images: Iterable[Image]) -> None:
-    """A head and a row an image, for spreadsheets; tags, which hold no comma, are separated by commas."""
+    """A head and a row an image, for spreadsheets; tags are separated by commas, which few of them hold."""
     writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_CSV_COLUMNS)
     for image in images:

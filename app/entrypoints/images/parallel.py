@@ -3,7 +3,7 @@
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import Self, TypeVar
 
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from app.client import ClientError, NotIdentified, QuotaExceeded, RateLimited, Unavailable
 from app.client import Progress as Move
 from app.entrypoints.images.output import printable, readable_bytes, say
-from app.entrypoints.images.stopping import Interrupted, Stop
+from app.entrypoints.images.stopping import TICK_SECONDS, Interrupted, Stop
 
 ALREADY_THERE = "already there"
 FAILS_FOR_ALL = (NotIdentified, QuotaExceeded, RateLimited, Unavailable)
@@ -131,6 +131,8 @@ def carry_out(
 
 
 def _settle(item: Item, future: Future[Result], report: Callable[[Item, Result | Exception], None]) -> None:
+    while not future.done():
+        wait([future], timeout=TICK_SECONDS)
     try:
         result = future.result()
     except FAILS_FOR_ALL:

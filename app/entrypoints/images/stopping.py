@@ -3,9 +3,13 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+TICK_SECONDS = 0.2
+"""The longest wait: on Windows no signal ends one."""
 
 _STOPPING = b"Stopping ... (again to stop at once)\n"
 
@@ -32,7 +36,9 @@ class Stop:
 
     def sleep(self, seconds: float) -> None:
         """Raises Interrupted as soon as it ends."""
-        self._event.wait(seconds)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._event.is_set():
+            self._event.wait(min(left, TICK_SECONDS))
         self.check()
 
     @contextmanager
