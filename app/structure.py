@@ -57,7 +57,7 @@ def structure_of(data: Bytes, content_type: ContentType, limits: ImageLimits) ->
                     jpeg.buffered_bytes,
                     jpeg.scans,
                     jpeg=jpeg,
-                    run=run_at_end(jpeg.picture),
+                    run=run_at_end(jpeg),
                     seconds=_jpeg_seconds(jpeg),
                 )
         case ContentType.PNG:
@@ -153,7 +153,7 @@ def decoding_memory_bytes(shape: Shape, structure: Structure, file_bytes: int) -
 def _jpeg_seconds(jpeg: JpegParts) -> float:
     """Measured: 75 MB of a picture in one scan take a second, or 30 MB in several; so do 300 million samples."""
     bytes_a_second = 30e6 if jpeg.buffered_bytes else 75e6
-    return len(jpeg.picture) / bytes_a_second + jpeg.samples / 300e6 + jpeg.samples * jpeg.scans / 3e9
+    return jpeg.size / bytes_a_second + jpeg.samples / 300e6 + jpeg.samples * jpeg.scans / 3e9
 
 
 def _webp_structure(data: Bytes) -> Structure | None:

@@ -6,12 +6,13 @@ from app.decoding.libvips import open_image
 from app.decoding.picture import Picture
 from app.decoding.pixels import Pixels, computed
 from app.decoding.scaling import Reduce, shrinking
-from app.formats.jpeg import JpegFrame, JpegParts
+from app.formats.jpeg import END, JpegFrame, JpegParts
 from app.models import ContentType
 
 LONG_RUN = 32
 """Bytes of one value at the end of a JPEG's last scan, after which up to three decodings tell whether it is whole."""
 
+_COMPARED_AT_ONCE = 65_536  # bytes
 _MAX_HEIGHT = 0xFFFF  # T.81 section B.2.2: two bytes
 _HALVED_COLOURS = b"\x22\x11\x11"
 _BLOCK = 8  # pixels; libvips reads as many rows at once, and looks before each time whether it was warned
@@ -29,14 +30,14 @@ def decode_jpeg(
     """
     options = _options(jpeg.frame, width, size)
     height = jpeg.frame.height
-    jpeg.picture[jpeg.frame.height_at : jpeg.frame.height_at + 2] = _checked_height(jpeg.frame, **options).to_bytes(2)
+    picture = jpeg.picture(height=_checked_height(jpeg.frame, **options))
 
     def decoded(scans: bytearray) -> Pixels:
         opened = open_image(scans, ContentType.JPEG, fail_on="warning", **options)
         rows = max(1, height // options["shrink"])
-        picture = opened if rows == opened.height else Picture(opened.image.crop(0, 0, opened.width, rows))
+        shown = opened if rows == opened.height else Picture(opened.image.crop(0, 0, opened.width, rows))
         are_left = -(-rows // _BLOCK) * _BLOCK < opened.height  # rows that are only read to look for warnings
-        return computed(reduce(picture), of=opened, to_the_end=are_left)
+        return computed(reduce(shown), of=opened, to_the_end=are_left)
 
     def decoded_or_none(scans: bytearray) -> Pixels | None:
         try:
@@ -44,13 +45,12 @@ def decode_jpeg(
         except pyvips.Error:
             return None
 
-    picture, end = jpeg.picture, jpeg.picture[-2:]
     small = decoded_or_none(picture)
-    if small and (run < LONG_RUN or not decoded_or_none(picture[: -2 - LONG_RUN // 2] + end)):
+    if small and (run < LONG_RUN or not decoded_or_none(picture[: -len(END) - LONG_RUN // 2] + END)):
         return small
     if run < LONG_RUN and not may_repeat:
         raise pyvips.Error("it has to be whole at once")
-    return decoded(picture[: len(picture) - 2 - run + 1] + end)  # it has to do without the run
+    return decoded(picture[: len(picture) - len(END) - run + 1] + END)  # it has to do without the run
 
 
 def _options(frame: JpegFrame, width: int, size: tuple[float, float]) -> dict[str, int]:
@@ -77,13 +77,15 @@ def _checked_height(frame: JpegFrame, *, shrink: int) -> int:
     return min(whole if together > _BLOCK * shrink else whole + shrink, _MAX_HEIGHT)
 
 
-def run_at_end(picture: bytearray) -> int:
+def run_at_end(jpeg: JpegParts) -> int:
     """How often the last byte before the end marker stands there, without a copy of a large picture."""
-    stop = len(picture) - 2
-    while stop > 0:
-        start = max(0, stop - 65_536)
-        piece = picture[start:stop].rstrip(picture[-3:-2])
-        if piece:
-            return len(picture) - 2 - start - len(piece)
-        stop = start
-    return len(picture) - 2
+    last, run = b"", 0
+    for part in reversed(jpeg.parts[:-1]):
+        for stop in range(len(part), 0, -_COMPARED_AT_ONCE):
+            piece = bytes(part[max(0, stop - _COMPARED_AT_ONCE) : stop])
+            last = last or piece[-1:]
+            left = piece.rstrip(last)
+            run += len(piece) - len(left)
+            if left:
+                return run
+    return run

@@ -1,7 +1,7 @@
 """JPEG: its segments, and what of them makes the pixels (ITU-T T.81)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ _FRAMES = _SEQUENTIAL | {_PROGRESSIVE}
 _OTHER_FRAMES = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 _ALL_COEFFICIENTS = (1 << 64) - 1
 EOI, SOS = 0xD9, 0xDA
+END = bytes((0xFF, EOI))
 
 
 class JpegFrame(NamedTuple):
@@ -35,20 +36,29 @@ class JpegFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JpegParts:
-    """A JPEG taken apart: `picture` is what makes the pixels, a file of its own. Sizes in bytes.
+    """A JPEG taken apart. Sizes in bytes.
 
-    `samples` are the pixels of all components, `buffered_bytes` is what a decoder must hold of a
-    picture that comes in several scans. `is_common` tells pictures in Huffman codes, sequential or
-    progressive, from lossless, hierarchical and arithmetically coded ones, which no browser shows.
+    `parts` are what makes the pixels, a file of its own when they are joined: most are where they were in the
+    file, since a copy is memory for which nobody has been asked yet. `size` is what they are together. `samples`
+    are the pixels of all components, `buffered_bytes` is what a decoder must hold of a picture that comes in
+    several scans. `is_common` tells pictures in Huffman codes, sequential or progressive, from lossless,
+    hierarchical and arithmetically coded ones, which no browser shows.
     """
 
-    picture: bytearray
+    parts: Sequence[Buffer]
+    size: int
     frame: JpegFrame
     scans: int
     samples: int
     buffered_bytes: int
     metadata_bytes: int
     is_common: bool
+
+    def picture(self, *, height: int) -> bytearray:
+        """The joined parts, with another height in the frame header."""
+        joined = bytearray().join(self.parts)
+        joined[self.frame.height_at : self.frame.height_at + 2] = height.to_bytes(2)
+        return joined
 
 
 def jpeg_parts(data: Bytes) -> JpegParts | None:
@@ -74,8 +84,8 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
                 sequential and scans == 1, height_at, int.from_bytes(frame[1:3], "big"), samplings=frame[7::3]
             )
             buffered = 2 * samples if scans > 1 or not sequential else 0  # two bytes for each coefficient
-            picture = bytearray().join([*parts, b"\xff\xd9"])
-            return JpegParts(picture, coding, scans, samples, buffered, metadata, is_common)
+            parts.append(END)
+            return JpegParts(parts, sum(map(len, parts)), coding, scans, samples, buffered, metadata, is_common)
         if code in _COMMENTS:
             metadata += len(segment)
             parts.append(_colour_coding(code, segment))
