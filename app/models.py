@@ -59,10 +59,10 @@ class Rejection:
 class Image(NamedTuple):
     """One image as the service knows it. Sizes in bytes and pixels, times in UTC.
 
-    Until it is UPLOADED, type, size and checksum are what the client announced. `width` to `captured_at`
-    come from `imaging.ImageFacts`; they are None until then, and in rows that were written before they were
-    stored. Only a pending upload straight to the bucket has `expires_at`, when it is given up, and
-    `traceparent`, which names the request that announced it if that was traced (W3C Trace Context).
+    Until it is UPLOADED, type, size and checksum are what the client announced. `width` to `captured_at` come
+    from `imaging.ImageFacts`; they are None until then, and all but width and height also in rows that were
+    written before they were stored. Only a pending upload straight to the bucket has `expires_at`, when it is
+    given up, and `traceparent`, which names the request that announced it if that was traced (W3C Trace Context).
 
     A tuple, because a frozen dataclass with as many members takes four times as long to make, and a page of a
     list is a hundred.

@@ -19,8 +19,6 @@ def require_consistent(settings: "Settings") -> None:
     for spec in settings.specs_at_upload:
         if not spec.can_be_asked_for(settings.variant_sizes, settings.presets.values()):
             raise ValueError(f"VARIANTS_AT_UPLOAD: {spec.name} matches neither VARIANT_SIZES nor VARIANT_PRESETS")
-    if settings.stage != LOCAL_STAGE and settings.secret_key is None:
-        raise ValueError("SECRET_KEY is needed unless STAGE=local")
     if settings.auth_mode == "jwt":
         _require_jwt(settings)
     elif settings.is_production and not settings.trusted_proxy:

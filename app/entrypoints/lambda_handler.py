@@ -208,10 +208,10 @@ def _own_api() -> Handler:
 
 @functools.cache
 def _own_s3_events() -> Handler:
-    services = build_services(_own_settings())
+    services = build_services(_own_settings(), signs=False)
     return make_s3_events(services.uploads.handle, services.queue.keep)
 
 
 @functools.cache
 def _own_sweep() -> Handler:
-    return make_sweep(build_services(_own_settings()).uploads.sweep)
+    return make_sweep(build_services(_own_settings(), signs=False).uploads.sweep)

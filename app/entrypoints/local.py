@@ -33,7 +33,8 @@ from app.services import build_services
 from app.services.audit import AuditOptions
 from app.services.aws import AWSClientFactory
 from app.services.provision import ProvisionError, provision
-from app.settings import Settings
+from app.setting_types import LOCAL_STAGE
+from app.settings import Settings, SettingsError
 
 _START_SECONDS = 30
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to this machine
@@ -116,6 +117,8 @@ def run_local(settings: Settings) -> None:
             _require_free(settings.host, settings.port, "PORT")
             environment = dict(os.environ)
             if settings.secret_key is None:
+                if settings.stage != LOCAL_STAGE:
+                    raise SettingsError("SECRET_KEY is needed unless STAGE=local")
                 environment["SECRET_KEY"] = _kept_secret_key(settings.data_dir)
             if settings.uses_emulator:
                 click.echo("Starting the embedded AWS emulator ...")

@@ -37,6 +37,7 @@ def run_worker(settings: Settings) -> None:
             services = build_services(
                 settings.model_copy(update={"decode_wait_seconds": _DECODE_WAIT_SECONDS}),
                 tracing=start_tracing(settings, service_name="image-storage-worker"),
+                signs=False,
             )
             figures = WorkerMetrics(services.metrics.registry)
             if settings.worker_metrics_port is not None:

@@ -64,7 +64,7 @@ def build_services(
     """
     if settings.secret_key is None:
         if signs:
-            raise SettingsError("SECRET_KEY: is needed (./startup.sh creates one in DATA_DIR for local use)")
+            raise SettingsError("SECRET_KEY is needed (./startup.sh creates one in DATA_DIR if STAGE=local)")
         settings = settings.model_copy(update={"secret_key": SecretStr(secrets.token_urlsafe(48))})
     metrics = Metrics()
 

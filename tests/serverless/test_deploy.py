@@ -141,7 +141,7 @@ def test_a_change_that_fails_names_the_resource_and_the_reason_and_can_be_made_g
 ) -> None:
     assert "LogDays" in emulator.deploy("--set", "LogDays=8", succeeds=False)  # refused before it begins
     failed = emulator.deploy("--set", "CodeKey=nothing.zip", succeeds=False)
-    assert "UPDATE_ROLLBACK_COMPLETE. ApiFunction (AWS::Lambda::Function): " in failed
+    assert re.search(r"UPDATE_ROLLBACK_COMPLETE\. \w+Function \(AWS::Lambda::Function\): ", failed)
     assert "nothing.zip" in failed
     assert "no change" in emulator.deploy()
 

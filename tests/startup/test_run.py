@@ -150,7 +150,7 @@ def test_a_stop_lets_running_requests_finish(service: RunningService) -> None:
 
 
 def test_a_worker_of_its_own_stops_cleanly(tmp_path: Path, server: RunningService) -> None:
-    environment = server.environment | {"AWS_ENDPOINT_URL": server.endpoint_url, "SECRET_KEY": "k" * 32}
+    environment = server.environment | {"AWS_ENDPOINT_URL": server.endpoint_url}
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
         process = subprocess.Popen(server.python("-m", "app", "worker"), cwd=ROOT, env=environment, stderr=output)
@@ -231,7 +231,7 @@ JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE
     ("settings", "line"),
     [
         ({"WEB_WORKERS": "none"}, "Error: WEB_WORKERS: "),
-        ({"STAGE": "production"}, "Error: SECRET_KEY is needed"),
+        ({"STAGE": "production", "TRUSTED_PROXY": "true"}, "Error: SECRET_KEY is needed"),
         ({"STAGE": "production", "SECRET_KEY": "k" * 32}, "Error: AUTH_MODE=header believes any X-User-ID"),
         (JWT | {"JWT_KEY": "-----BEGIN PUBLIC KEY-----"}, "Error: JWT_KEY is not a key for RS256"),
         ({"AUTH_MODE": "jwt"}, "Error: AUTH_MODE=jwt needs JWT_ISSUER and JWT_AUDIENCE"),

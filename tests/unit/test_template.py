@@ -112,6 +112,12 @@ def test_the_functions_variables_are_settings_and_fit_what_lambda_lets_through()
                 assert 0.9 * LAMBDA_PAYLOAD_BYTES < limit * 4 / 3 < LAMBDA_PAYLOAD_BYTES - 100_000
 
 
+def test_only_what_signs_has_the_key() -> None:
+    functions = of_type("AWS::Lambda::Function")
+    having = {name for name, it in functions.items() if "SECRET_KEY" in it["Properties"]["Environment"]["Variables"]}
+    assert having == {"ApiFunction"}
+
+
 def test_messages_that_fail_come_again_alone_and_end_in_the_dead_letter_queue_with_an_alarm() -> None:
     source = RESOURCES["EventsSource"]["Properties"]
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
