@@ -84,7 +84,7 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())} if found else {}
 
     def parameters(self) -> list[str]:
-        """The names of the parameters that it was last deployed with."""
+        """The names of the parameters that it was last deployed with; none where it was not."""
         found = self._describe(self.name)
         return [parameter["ParameterKey"] for parameter in found.get("Parameters", ())] if found else []
 
@@ -109,7 +109,7 @@ class Stack:
     ) -> ChangeSet | None:
         """Ask what would change; None where nothing would.
 
-        Without a template it stays the one deployed last, and so do the parameters not given here.
+        Without a template it stays the one deployed last, and parameters that are not given here keep their values.
         Tables and the bucket that an earlier stack of this name has left are taken up again. What differs from the
         template deployed last is seen only with `reverts_drift` (CloudFormation User Guide, "Using drift-aware change
         sets"). Raises StackError.
@@ -118,10 +118,9 @@ class Stack:
         given: list[ParameterTypeDef] = [
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ]
-        if template is None:
-            given += [
-                {"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters() if name not in parameters
-            ]
+        if exists:
+            known = self.parameters() if template is None else parameter_names(template).intersection(self.parameters())
+            given += [{"ParameterKey": name, "UsePreviousValue": True} for name in known if name not in parameters]
         body: dict[str, Any] = {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
         if reverts_drift:
             if not exists:

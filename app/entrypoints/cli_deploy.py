@@ -111,7 +111,8 @@ def deploy(
 ) -> None:
     """Put the service on AWS as functions behind API Gateway, or bring it up to date.
 
-    Safe to repeat: unchanged resources are left alone, and a failed deployment is resumed.
+    Safe to repeat: unchanged resources are left alone, parameters keep their values unless --set gives others, and a
+    failed deployment is resumed.
     """
     with _told_plainly(), tempfile.TemporaryDirectory() as directory:
         if code_only and (settings or revert_drift):

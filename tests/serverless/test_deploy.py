@@ -136,6 +136,13 @@ def test_code_only_updates_the_functions_and_nothing_else(
     assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy()  # back to what is here
 
 
+def test_parameters_keep_their_values_until_others_are_given(emulator: Emulator, deployed: str) -> None:
+    assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--set", "MaxImagesPerUser=7")
+    assert "no change" in emulator.deploy()
+    assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--set", "MaxImagesPerUser=")
+    assert "no change" in emulator.deploy()
+
+
 def test_a_change_that_fails_names_the_resource_and_the_reason_and_can_be_made_good(
     emulator: Emulator, deployed: str
 ) -> None:
