@@ -83,10 +83,11 @@ class Stack:
         found = self._describe(self.name)
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())} if found else {}
 
-    def parameters(self) -> list[str]:
-        """The names of the parameters that it was last deployed with; none where it was not."""
+    def parameters(self) -> dict[str, str]:
+        """The parameters that it was last deployed with, by name; none where it was not."""
         found = self._describe(self.name)
-        return [parameter["ParameterKey"] for parameter in found.get("Parameters", ())] if found else []
+        given = found.get("Parameters", ()) if found else ()
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in given}
 
     def make_ready(self) -> Iterator[str]:
         """Wait for what is under way, and clear away what an earlier failure left. Raises StackError."""
@@ -119,8 +120,12 @@ class Stack:
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ]
         if exists:
-            known = self.parameters() if template is None else parameter_names(template).intersection(self.parameters())
-            given += [{"ParameterKey": name, "UsePreviousValue": True} for name in known if name not in parameters]
+            known = None if template is None else parameter_names(template)
+            given += [
+                {"ParameterKey": name, "UsePreviousValue": True}
+                for name in self.parameters()
+                if name not in parameters and (known is None or name in known)
+            ]
         body: dict[str, Any] = {"UsePreviousTemplate": True} if template is None else {"TemplateBody": template}
         if reverts_drift:
             if not exists:

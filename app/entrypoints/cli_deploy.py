@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from app.deployment.package import PYTHONS, ROOT, Dependencies, Package, PackageError, build_package
 from app.deployment.stack import Stack, StackError, parameter_names, with_literal_names
 from app.deployment.stores import StoreError, remove_bucket, remove_table, upload_package
+from app.services.aws import proxies_for
 from app.setting_types import LOCAL_STAGE
 
 _TEMPLATE = ROOT / "deploy" / "template.yaml"
@@ -60,6 +61,7 @@ class Clients:
             keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         config = Config(
             retries={"mode": "standard"},
+            proxies=proxies_for(endpoint_url),
             s3={"addressing_style": "path" if endpoint_url else "auto"},  # an emulator has no host name per bucket
         )
         self._make = functools.partial(session.client, endpoint_url=endpoint_url, config=config, **keys)
@@ -86,8 +88,12 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--code-only", is_flag=True, help="Update only the functions, nothing else in the stack.")
 @click.option("--revert-drift", is_flag=True, help="Also undo what was changed or deleted without this command.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the template.")
-@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True)
-@click.option("--python", type=click.Choice(PYTHONS), default="3.13", show_default=True, help="Lambda's Python.")
+@click.option(
+    "--architecture",
+    type=click.Choice(["x86_64", "arm64"]),
+    help="Lambda's processor.  [default: as deployed, at first x86_64]",
+)
+@click.option("--python", type=click.Choice(PYTHONS), help="Lambda's Python.  [default: as deployed, at first 3.13]")
 @click.option(
     "--dependencies",
     type=click.Choice([choice.value for choice in Dependencies]),
@@ -105,8 +111,8 @@ def deploy(
     code_only: bool,
     revert_drift: bool,
     settings: tuple[str, ...],
-    architecture: str,
-    python: str,
+    architecture: str | None,
+    python: str | None,
     dependencies: str,
 ) -> None:
     """Put the service on AWS as functions behind API Gateway, or bring it up to date.
@@ -124,6 +130,9 @@ def deploy(
         stack = _stack(aws, target)
         if code_only and stack.status() is None:
             raise click.ClickException(f"There is no stack {target.stack_name} yet; deploy it without --code-only.")
+        deployed = stack.parameters()
+        architecture = architecture or deployed.get("Architecture", "x86_64")
+        python = python or deployed.get("Runtime", "python3.13").removeprefix("python")
         click.echo("Building the package ...")
         package = build_package(
             Path(directory), dependencies=Dependencies(dependencies), python=python, architecture=architecture

@@ -332,8 +332,10 @@ def provision_stores(settings: Settings) -> None:
             for made in provision(factory, settings):
                 click.echo(f"  {made}")
     except BackendUnavailable as error:
-        where = settings.endpoint_url or "AWS"
-        raise StartError(f"AWS_ENDPOINT_URL: {error.store} at {where} does not answer.") from error
+        if settings.endpoint_url is None:
+            cause = error.__cause__ or "it does not answer"
+            raise StartError(f"{error.store} at AWS, {settings.aws_region}: {cause}") from error
+        raise StartError(f"AWS_ENDPOINT_URL: {error.store} at {settings.endpoint_url} does not answer.") from error
     except ProvisionError as error:
         raise StartError(str(error)) from error
 

@@ -171,8 +171,10 @@ class Worker:
                     if self._stopping.is_set():
                         return
                 self._figures.sweep_ended()
-            except (BackendUnavailable, Overloaded) as error:
-                log.warning("sweep cut short", extra={"code": error.code})
+            except BackendUnavailable as error:
+                log.warning("sweep cut short", extra={"store": error.store, "cause": error.cause})
+            except Overloaded:
+                log.warning("sweep cut short", extra={"cause": "overloaded"})
             except Exception:
                 log.exception("sweep cut short")
             self._stopping.wait(self._sweep_seconds)

@@ -74,8 +74,8 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
     scans = samples = metadata = height_at = 0
     frame = b""
     missing: dict[int, int] = {}  # for each component, a bit for each coefficient
-    for code, _, _, content, scan in jpeg_segments(data):
-        segment = content
+    view = memoryview(data)
+    for code, begin, _, segment, scan in jpeg_segments(data):
         is_common = is_common and code not in _OTHER_FRAMES
         if code == EOI:
             if is_common and (not frame or any(missing.values())):
@@ -90,22 +90,23 @@ def jpeg_parts(data: Bytes) -> JpegParts | None:
             metadata += len(segment)
             parts.append(_colour_coding(code, segment))
             continue
+        content: Buffer = view[begin + 4 : begin + 4 + len(segment)]
         if code in _FRAMES:
             if frame:  # only hierarchical pictures have several (T.81 annex J), which no decoder here knows
                 return None
             sequential = code in _SEQUENTIAL
-            if len(segment) == 9:  # of a single component the factors mean nothing, but decoders use them
-                segment = segment[:7] + b"\x11" + segment[8:]
-            samples, frame, height_at = _samples(segment), segment, sum(map(len, parts)) + 5
-            missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
+            # Of a single component the factors mean nothing, but decoders use them.
+            content = frame = segment[:7] + b"\x11" + segment[8:] if len(segment) == 9 else segment
+            samples, height_at = _samples(frame), sum(map(len, parts)) + 5
+            missing = dict.fromkeys(frame[6::3], _ALL_COEFFICIENTS)
         elif code == SOS:
             scans += 1
             _complete(missing, segment, sequential=sequential)
         parts += [bytes((0xFF, code)), (len(segment) + 2).to_bytes(2, "big")]
         if sequential and code == SOS:  # the last three bytes mean nothing here, and some cameras leave them zero
-            parts += [segment[:-3], b"\x00\x3f\x00", scan]
+            parts += [content[:-3], b"\x00\x3f\x00", scan]
         else:
-            parts += [segment, scan]
+            parts += [content, scan]
     return None
 
 

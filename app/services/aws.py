@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # Attempts x read timeout + backoff (at most 1 s, then 2 s, in botocore's standard mode) stays
 # below 10 s, so that a store which stopped answering becomes a 503 while the client still waits.
-# Connecting, where it hangs, takes as many seconds more as the store's name has addresses.
+# Where connecting hangs, each attempt takes up to a second more for each address of the store.
 _CONNECT_SECONDS = 1
 _BUDGETS = {"s3": (2, 4), "dynamodb": (3, 2), "sqs": (2, 4)}  # attempts, read timeout in seconds
 _FAST = frozenset({"s3", "dynamodb"})
@@ -159,7 +159,7 @@ class AWSClientFactory:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=max(10, self._settings.web_threads, self._settings.worker_threads),
             tcp_keepalive=True,
-            proxies={} if self._settings.uses_emulator else None,  # it is on this machine
+            proxies=proxies_for(self._settings.endpoint_url),
             # The settings decide, not what else boto3 finds in the environment or a profile.
             ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # which the type stubs do not know
             # S3 only: an emulator has no host name per bucket, and hashing a body again to sign it
@@ -225,6 +225,12 @@ class AWSClientFactory:
                 aws_session_token=token,
             )
         return self._session
+
+
+def proxies_for(endpoint_url: str | None) -> dict[str, str] | None:
+    """What botocore's Config takes: none where the endpoint is on this machine, else what the environment says."""
+    host = urlsplit(endpoint_url or "").hostname or ""
+    return {} if host in {"localhost", "::1"} or host.startswith("127.") else None
 
 
 CONDITION_FAILED = "ConditionalCheckFailedException"

@@ -223,18 +223,21 @@ class DirectUploadService:
         not stop the others; it is left for the next sweep. Raises BackendUnavailable or Overloaded where
         two in a row met that: the others would only wait for the same.
         """
-        unavailable = 0
+        was_unavailable = False
         for image_id in self._metadata.expired(self._clock()):
             try:
                 outcome = self.advance(self._metadata.get(image_id))
-                unavailable = 0
+                was_unavailable = False
             except ImageNotFound:
                 continue  # the index lags behind
             except Exception as error:
                 self._observe("sweep", "failed")
-                unavailable += isinstance(error, BackendUnavailable | Overloaded)
-                if unavailable == 2:
+                is_unavailable = isinstance(error, Overloaded) or (
+                    isinstance(error, BackendUnavailable) and not error.contended
+                )
+                if is_unavailable and was_unavailable:
                     raise
+                was_unavailable = is_unavailable
                 log.exception("upload not swept", extra={"image_id": image_id})
                 continue
             self._observe("sweep", outcome)

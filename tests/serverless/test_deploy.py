@@ -137,9 +137,10 @@ def test_code_only_updates_the_functions_and_nothing_else(
 
 
 def test_parameters_keep_their_values_until_others_are_given(emulator: Emulator, deployed: str) -> None:
-    assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--set", "MaxImagesPerUser=7")
+    assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--set", "MaxImagesPerUser=7", "--python", "3.12")
     assert "no change" in emulator.deploy()
-    assert "UPDATE_COMPLETE ApiFunction" in emulator.deploy("--set", "MaxImagesPerUser=")
+    back = emulator.deploy("--set", "MaxImagesPerUser=", "--python", "3.13")
+    assert "UPDATE_COMPLETE ApiFunction" in back
     assert "no change" in emulator.deploy()
 
 

@@ -2,6 +2,9 @@
 
 import io
 import re
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -35,6 +38,28 @@ def test_a_cut_jpeg_with_an_end_put_behind_is_refused(form: dict[str, Any], perc
     for filled in (cut + fill * (len(whole) - len(cut) - 2) + END, cut + fill * 100 + END):
         with pytest.raises(InvalidImage):
             inspect(filled, LIMITS)
+
+
+def test_nothing_of_a_file_is_copied_before_its_memory_is_granted() -> None:
+    whole = photo()
+    table = re.search(rb"\xff\xdb\x00\x43.{65}", whole, re.DOTALL)
+    assert table is not None
+    many = b"\xff\xdb" + (2 + 65 * 1000).to_bytes(2, "big") + table[0][4:] * 1000
+    data = whole[:2] + many * 100 + whole[2:]  # 6.5 MB
+    held = []
+
+    @contextmanager
+    def admission(_needed: int) -> Iterator[None]:
+        held.append(tracemalloc.get_traced_memory()[0])
+        yield
+
+    inspect(data, LIMITS)  # whatever is kept from a first time is there
+    tracemalloc.start()
+    try:
+        inspect(data, LIMITS, admission=admission)
+    finally:
+        tracemalloc.stop()
+    assert held[0] < 500_000
 
 
 def test_a_progressive_jpeg_cut_between_two_scans_is_refused() -> None:

@@ -403,15 +403,26 @@ def test_one_upload_that_cannot_be_swept_does_not_stop_the_others(
     assert sorted(stage.uploads.sweep()) == sorted(image.image_id for image in images[1:])
 
 
+def test_a_sweep_goes_on_after_rows_that_others_keep_changing(
+    stage: Stage, own_settings: Settings, clock: TestClock
+) -> None:
+    images = [stage.issue(UploadMethod.PUT) for _ in range(4)]
+    clock.now += timedelta(hours=2)
+    contended = Down(contended=True)
+    assert list(uploads_on(contended, stage.services, own_settings).sweep()) == []
+    assert contended.asked == 2 * len(images)
+
+
 class Down:
     """A storage that is down, and counts how often it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, contended: bool = False) -> None:
         self.asked = 0
+        self._contended = contended
 
     def __getattr__(self, name: str) -> Any:
         self.asked += 1
-        raise BackendUnavailable("s3")
+        raise BackendUnavailable("s3", contended=self._contended)
 
 
 def test_a_sweep_ends_where_a_store_is_down(stage: Stage, own_settings: Settings, clock: TestClock) -> None:

@@ -30,8 +30,8 @@ class ObjectCheck:
         """What is wrong among these objects, looked at side by side."""
         named = {stored: parsed_key(stored.key) for stored in page if self._repairer.is_due(stored.stored_at)}
         rows = self._metadata.images({names.image_id for names in named.values() if names})
-        without_row = sum(names is not None and names.image_id not in rows for names in named.values())
-        are_rows_lost = without_row * 2 > len(named)
+        ours = [names for names in named.values() if names]
+        are_rows_lost = sum(names.image_id not in rows for names in ours) * 2 > len(ours)
         return filter(None, pool.map(partial(self._finding, rows, are_rows_lost), named.keys(), named.values()))
 
     def _finding(

@@ -68,14 +68,14 @@ export class LargeView {
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       if (this.#wanted !== id) return;
-      this.#fail(problem);
+      if (this.#editor && ![403, 404].includes(problem.status)) notify(problem.message, { kind: "bad" });
+      else this.#fail(problem);
     }
   }
 
   close() {
-    if (!this.#dialog.open) return;
     this.#editor = this.#image = this.#wanted = null;
-    this.#dialog.close();
+    this.#dialog.close(); // who has to sign in sees it closed already
     this.#picture.replaceChildren();
   }
 

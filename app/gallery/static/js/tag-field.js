@@ -126,7 +126,8 @@ export class TagField extends EventTarget {
     if (event.key === "ArrowDown" && count) this.#point((this.#active + 1) % count);
     else if (event.key === "ArrowUp" && count) this.#point((this.#active - 1 + count) % count);
     else if (event.key === "Escape" && count) this.#close();
-    else if (event.key === "Enter" && this.#active >= 0) this.#choose(this.#options.children[this.#active].textContent);
+    else if ([",", "Enter"].includes(event.key) && this.#active >= 0)
+      this.#choose(this.#options.children[this.#active].textContent);
     else if (event.key === "," || (event.key === "Enter" && this.#input.value.trim())) this.#add(this.#input.value);
     else if (event.key === "Backspace" && !this.#input.value && this.tags.length) this.#change(this.tags.slice(0, -1));
     else return;
