@@ -5,6 +5,7 @@ that hides in or behind a file survives. Bytes must have passed `imaging.inspect
 JPEG would be filled up with gray.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ _LOADING_BYTES_A_PIXEL = 7  # of a GIF's screen, more than a still takes: libvip
 _WHITE = [255, 255, 255]
 _PLAIN = ("srgb", "b-w")
 # What is sRGB already is most of what comes with a profile, and converting it costs more than all the rest.
-_SRGB_NAMES = tuple("sRGB IEC61966-2.1".encode(coding) for coding in ("ascii", "utf-16-be"))
+# By its whole name: there is one that is called like it and then "(Linear RGB Profile)".
+_SRGB, _SRGB_WIDE = (re.escape("sRGB IEC61966-2.1".encode(coding)) for coding in ("ascii", "utf-16-be"))
+_IS_SRGB = re.compile(rb"(?<![ -~])(?:" + _SRGB + rb"(?![ -~])|" + _SRGB_WIDE + rb"(?!\0[ -~]))")
 # Numbers at which the encoders look about alike: AVIF needs less than the others.
 _AVIF_QUALITY = {50: 45, 65: 55, 80: 65, 90: 80}
 
@@ -97,7 +100,7 @@ class Original:
         """By its header, opened with all frames, and what is known of its pixels."""
         has_profile = opened.image.get_typeof("icc-profile-data")
         profile = bytes(opened.image.get("icc-profile-data")) if has_profile else None
-        if profile and any(name in profile for name in _SRGB_NAMES):
+        if profile and _IS_SRGB.search(profile):
             profile = None
         frames = opened.pages
         is_as_seen = (opened.width, opened.height // frames) == (shape.width, shape.height)

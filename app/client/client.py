@@ -270,7 +270,7 @@ class ImageClient:
             answer = self._transport.ask("POST", "/images/batch-delete", document=document)
             for deletion in map(Deletion.from_json, several(answer.json(), "results", dict)):
                 # After a lost answer, what is gone may have been deleted by us.
-                gone = deletion.status == "not_found" and answer.attempts > 1
+                gone = deletion.status == "not_found" and answer.repeated
                 deletions.append(Deletion(deletion.image_id, "deleted") if gone else deletion)
         return tuple(deletions)
 

@@ -43,12 +43,12 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `attempts` tells whether an earlier one may have been carried out unseen."""
+    """A whole answer; `repeated` if an earlier attempt may have been carried out unseen."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
-    attempts: int = 1
+    repeated: bool = False
 
     def json(self) -> Json:
         """The JSON object in it. Raises NotThisService where there is none."""
@@ -192,18 +192,21 @@ class Transport:
     def _repeated(self, attempt: Callable[[], Answer]) -> Answer:
         """The first answer that is not worth another attempt, or the last. Raises Unavailable."""
         failure: HTTPError | None = None
+        may_be_done = False
         for number in range(1, self._retries + 2):
             pause: float | None = None
             try:
-                answer = replace(attempt(), attempts=number)
+                answer = replace(attempt(), repeated=may_be_done)
             except SSLError as error:
                 raise Unavailable(f"The connection is not safe: {_reason(error)}.") from error
             except HTTPError as error:
                 failure = error
+                may_be_done = True
             else:
                 failure = None
                 if not _may_pass(answer):
                     return answer
+                may_be_done = may_be_done or answer.status != 429
                 pause = _retry_after_seconds(answer)
             if number > self._retries or (pause or 0) > MAX_WAIT_SECONDS:
                 break
@@ -246,7 +249,7 @@ def problem(answer: Answer) -> ClientError:
         code=code,
         fields={required(item, "field", str): required(item, "message", str) for item in errors},
         request_id=optional(said, "request_id", str),
-        repeated=answer.attempts > 1,
+        repeated=answer.repeated,
     )
 
 

@@ -16,8 +16,8 @@ MAX_COPYRIGHT_BYTES = 2000
 """A longer notice is cut, between two characters if it is UTF-8."""
 
 _MAX_ENTRIES = 5000  # a camera writes about a hundred
-_TYPE_BYTES = dict(enumerate((0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)))  # of one value, by its kind
-_ASCII, _SHORT = 2, 3
+_ASCII, _SHORT, _UTF8 = 2, 3, 129  # the last since Exif 3.0
+_TYPE_BYTES = dict(enumerate((0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4))) | {_UTF8: 1}  # of one value, by its kind
 _ORIENTATION, _COPYRIGHT = 0x0112, 0x8298
 _EXIF, _GPS, _INTEROPERABILITY, _SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
 _LEADS_ON = frozenset({_EXIF, _GPS, _INTEROPERABILITY, _SUB_IFDS})
@@ -97,7 +97,7 @@ def copyright_notice(block: bytes) -> bytes:
     except _Malformed:
         return b""
     for entry in main.entries:
-        if entry.tag == _COPYRIGHT and entry.kind == _ASCII:
+        if entry.tag == _COPYRIGHT and entry.kind in {_ASCII, _UTF8}:
             # The photographer's and the editor's notices have a NUL between them.
             return tiff[slice(*entry.value)].rstrip(b"\0 ")
     return b""
@@ -107,7 +107,8 @@ def without_place(block: bytes) -> bytes | None:
     """The block with the place zeroed. It keeps its length, and nothing moves but the entries behind
     the one that pointed to the place.
 
-    None where that cannot be done: it is malformed, or what says the place is also used for something else.
+    None where that cannot be done: it is malformed, what says the place is also used for something else, or where it
+    ends is not known.
     """
     prefix = PREFIX if block.startswith(PREFIX) else b""
     tiff = block.removeprefix(PREFIX)
@@ -118,7 +119,8 @@ def without_place(block: bytes) -> bytes | None:
     if not any(entry.tag in _PLACES for directory in directories for entry in directory.entries):
         return block
     telling, others = _spans(directories)
-    if _overlap(telling, others):
+    places = (entry for directory in directories for entry in directory.entries if directory.tag == _GPS)
+    if _overlap(telling, others) or not all(_TYPE_BYTES.get(entry.kind) for entry in places):
         return None
     out = bytearray(tiff)
     for span in telling:

@@ -13,11 +13,11 @@ from app.formats import MAX_PARTS
 _INSTRUCTION = re.compile(rb"<\?[^<>]*+>")
 _TAG = re.compile(rb"<(/?)([A-Za-z_][\w.:-]*+)((?:[^<>\"']++|\"[^<\"]*+\"|'[^<']*+')*+)>")
 _ATTRIBUTE = re.compile(rb"(?<![\w.:-])([\w.:-]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
-# Local names, whichever prefixes they have: of the Exif, Photoshop and IPTC schemas, of W3C's "geo", and of makers of
-# drones, one of which writes "longtitude".
+# Local names, whichever prefixes they have: of the Exif, Photoshop and IPTC schemas, of W3C's "geo", Dublin
+# Core, and of makers of drones, one of which writes "longtitude".
 _PLACE = re.compile(
-    rb"gps.*|.*(?:lat|longt?|alt)itude.*|lat|long?|lat_long|city|country|country(?:code|name)|state|provincestate"
-    rb"|(?:sub)?location|location(?:created|shown|name|id)|worldregion",
+    rb"gps.*|.*(?:lat|longt?|alt)itude.*|lat|long?|lat_long|point|city|country|country(?:code|name|iso)|state"
+    rb"|province(?:state)?|(?:sub|shot)?location|location(?:created|shown|name|id)|coverage|worldregion",
     re.IGNORECASE,
 )
 _MAX_NOTICE_CHARACTERS = 4000  # html.unescape takes seconds for millions, and fails at a number of 4,300 digits

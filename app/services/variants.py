@@ -53,9 +53,11 @@ class VariantService:
         if not made:
             return
         try:
-            for rendition, data in made.items():
-                self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
-            self._require(image)
+            try:
+                for rendition, data in made.items():
+                    self._storage.put_variant(image.image_id, rendition.name, data, rendition.format.media_type)
+            finally:
+                self._require(image)
         except ImageNotFound:
             return
         except BackendUnavailable as error:
@@ -74,9 +76,11 @@ class VariantService:
 
             files = variants.render(spool.buffer(), wanted, admission=self._budget.admitted)
         made = dict(zip(wanted, files, strict=True))
-        for rendition, data in made.items():
-            made[rendition] = self._kept(image, rendition, data)
-        self._require(image)
+        try:
+            for rendition, data in made.items():
+                made[rendition] = self._kept(image, rendition, data)
+        finally:  # some may be stored, also where another could not be
+            self._require(image)
         log.info("variants made", extra={"image_id": image.image_id, "variants": [it.name for it in made]})
         return made
 

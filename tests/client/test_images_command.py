@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -338,6 +339,20 @@ def test_it_is_a_command_of_the_application(command: Command) -> None:
     with command.start("list", "--json") as process:
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_failure(command: Command, photos: Path) -> None:
+    locked = photos / "locked"
+    locked.mkdir()
+    locked.chmod(0)
+    try:
+        if os.access(locked, os.R_OK):
+            pytest.skip("whoever runs this may read everything")
+        result = command("upload", photos)
+    finally:
+        locked.chmod(0o700)
+    assert result.exit_code == 1
+    assert f"Failed: {locked}: Permission denied" in result.stderr
 
 
 @pytest.mark.parametrize("form", ["--csv", "--json", None])

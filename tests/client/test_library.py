@@ -78,6 +78,34 @@ def test_a_library_gets_to_another_user_as_it_is(command: Command, other: Comman
     assert command("export", tmp_path / "export").stderr == "3 already there.\n"
 
 
+def test_of_two_that_are_the_same_none_is_lost_where_the_first_failed(
+    command: Command, other: Command, tmp_path: Path
+) -> None:
+    path, export = tmp_path / "a.jpg", tmp_path / "export"
+    path.write_bytes(picture())
+    with ImageClient(command.server, user_id=command.user) as client:
+        for _ in range(2):
+            client.upload(path)
+    assert command("export", export).exit_code == 0
+    (export / exported(export)[0]["file"]).rename(tmp_path / "away.jpg")
+    assert other("import", export).exit_code != 0
+    (tmp_path / "away.jpg").rename(export / exported(export)[0]["file"])
+    assert other("import", export).exit_code == 0
+    assert len(other.shown("list")) == 2
+    assert other("import", export).stderr == "2 already there.\n"
+
+
+def test_an_import_after_an_edit_uploads_once_more(command: Command, other: Command, tmp_path: Path) -> None:
+    with ImageClient(command.server, user_id=command.user) as client:
+        client.upload(picture(), filename="a.jpg")
+    assert command("export", tmp_path / "export").exit_code == 0
+    assert other("import", tmp_path / "export").exit_code == 0
+    (image,) = other.shown("list")
+    assert other("edit", image["image_id"], "--title", "Another").exit_code == 0
+    assert other("import", tmp_path / "export").stderr == "1 imported.\n"
+    assert len(other.shown("list")) == 2
+
+
 def test_an_export_never_replaces_somebody_elses(
     command: Command, other: Command, photos: Path, tmp_path: Path
 ) -> None:

@@ -138,6 +138,12 @@ def test_deletes_whose_answer_was_lost_are_found_done(client: ImageClient, stub:
     assert client.delete_many([IMAGE_ID])[0].status == "not_found"
 
 
+def test_what_was_refused_for_too_many_requests_was_not_done(client: ImageClient, stub: Stub) -> None:
+    gone = shows({"results": [{"image_id": IMAGE_ID, "status": "not_found"}]})
+    stub.will(problem(429, "rate_limited", **{"Retry-After": "1"}), gone)
+    assert client.delete_many([IMAGE_ID])[0].status == "not_found"
+
+
 def _rest(asked: Asked) -> Reply:
     """What was asked for of the bytes."""
     start = int(asked.headers["Range"].removeprefix("bytes=").removesuffix("-"))

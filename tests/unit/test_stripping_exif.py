@@ -30,6 +30,20 @@ def gps(at: int, order: str = "<") -> bytes:
     return struct.pack(order + "H", 1) + entry(2, 5, 1, at + 18, order) + bytes(4) + b"secretly"
 
 
+def test_texts_of_exif_3_are_texts_too() -> None:
+    place = struct.pack("<H", 1) + entry(0x1D, 129, 10, 38 + 18) + bytes(4) + b"Kirchgasse"
+    block = tiff(entry(0x8298, 129, 5, 38 + 28), entry(0x8825, 4, 1, 38), more=place + "Zoë\0".encode())
+    assert b"Kirchgasse" not in (exif.without_place(block) or b"Kirchgasse")
+    assert exif.copyright_notice(block) == "Zoë".encode()
+
+
+def test_a_place_of_a_kind_that_nobody_knows_is_not_mended() -> None:
+    main = (entry(1, 3, 1, 1), entry(0x8825, 4, 1, 38))
+    assert exif.without_place(tiff(*main, more=gps(38))) is not None
+    unknown = struct.pack("<H", 1) + entry(2, 77, 8, 38 + 18) + bytes(4) + b"secretly"
+    assert exif.without_place(tiff(*main, more=unknown)) is None
+
+
 HOSTILE = {
     "truncated": tiff(entry(0x8825, 4, 1, 10**9)),
     "a directory of many entries": b"II*\0\x08\0\0\0" + b"\xff" * 80_000,

@@ -51,6 +51,7 @@ def test_a_packet_that_cannot_be_walked_is_not_mended(packet: bytes) -> None:
     [
         b"exif:GPSLatitude", b"drone-dji:Latitude", b"drone-dji:GpsLongtitude", b"drone-dji:Longtitude", b"geo:lat",
         b"geo:long", b"drone-dji:AbsoluteAltitude", b"Camera:GPSXYAccuracy", b"Iptc4xmpExt:Sublocation", b"longitude",
+        b"xmpDM:shotLocation", b"dc:coverage", b"georss:point", b"Iptc4xmpExt:CountryISO", b"x:Province",
     ],
 )  # fmt: skip
 def test_a_packet_says_no_place_by_whatever_name(name: bytes) -> None:

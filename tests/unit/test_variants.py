@@ -253,6 +253,23 @@ def linear_profile() -> bytes:
     return bytes(profile)
 
 
+def named(profile: bytes, name: str) -> bytes:
+    text = "No copyright, use freely"
+    old, new = (words.ljust(len(text), "\0").encode("utf-16-be") for words in (text, name))
+    assert old in profile
+    return profile.replace(old, new)
+
+
+def test_only_what_is_called_srgb_and_nothing_else_is_taken_for_srgb() -> None:
+    grey = Pillow.new("RGB", (40, 40), (55, 55, 55))
+    levels = {}
+    for name in ("Something", "sRGB IEC61966-2.1", "sRGB IEC61966-2.1 linear", "linear sRGB IEC61966-2.1"):
+        data = saved(grey, "PNG", icc_profile=named(linear_profile(), name))
+        levels[name] = made(data, format=VariantFormat.PNG, width=40).convert("RGB").getpixel((20, 20))
+    assert levels["Something"] == levels["sRGB IEC61966-2.1 linear"] == levels["linear sRGB IEC61966-2.1"]
+    assert levels["sRGB IEC61966-2.1"] == (55, 55, 55) != levels["Something"]
+
+
 def png_of_16_bits(pixels: pyvips.Image, profile: bytes) -> bytes:
     pixels = pixels.copy(interpretation="rgb16")
     pixels.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)

@@ -144,8 +144,8 @@ def import_library(*, connection: Connection, directory: Path, jobs: int) -> Non
     lock = threading.Lock()
 
     with tallied(connection) as tally, Bars("Import", stop, total=len(records)) as bars:
-        # Counted, because a library may hold the same twice.
-        there = Counter((image.sha256, _details_of(image)) for image in client.images())
+        before = {image.image_id: (image.sha256, _details_of(image)) for image in client.images()}
+        there = Counter(before.values())  # counted, because a library may hold the same twice
 
         def carry_over(record: Record) -> tuple[str, str]:
             own = (record.sha256, record.details)
@@ -157,7 +157,15 @@ def import_library(*, connection: Connection, directory: Path, jobs: int) -> Non
             if sha256_of(record.path) != record.sha256:
                 raise WrongChecksum("The file is not the one that was exported.")
             with bars.transfer(record.details.filename, record.path.stat().st_size) as move:
-                image = send(client, record.path, record.sha256, record.details, progress=move, source=record.image_id)
+                image = send(
+                    client,
+                    record.path,
+                    record.sha256,
+                    record.details,
+                    progress=move,
+                    source=record.image_id,
+                    others=before,
+                )
             is_same_file = image.sha256 == record.sha256 or client.limits().changes_files
             if not is_same_file or _details_of(image) != record.details:
                 raise ClientError(f"The server stored it differently: {image.image_id}.")

@@ -54,10 +54,13 @@ class Names:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._taken: set[str] = set()
+        self._first: dict[str, int] = {}
+        """For each name, the number before which all are taken; many images may be called alike."""
 
     def give(self, image: Image) -> tuple[Path, bool]:
         """The image's file, and whether it is there already, with just these bytes. Others keep what they have."""
-        name, number = safe_name(image.filename, image.content_type), 1
+        name = safe_name(image.filename, image.content_type)
+        number = first = self._first.get(name, 1)
         while True:
             path = self._directory / numbered(name, number)
             key = path.name.casefold()  # some file systems take names in other cases for the same
@@ -65,6 +68,8 @@ class Names:
                 there = path.exists() or path.is_symlink()
                 if not there or holds(path, image):
                     self._taken.add(key)
+                    if number == first:
+                        self._first[name] = first + 1
                     return path, there
             number += 1
 

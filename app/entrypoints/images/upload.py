@@ -108,7 +108,8 @@ def upload(
     if title is not None and title_from is not None:
         raise click.UsageError("--title and --title-from cannot be combined.")
     passed_over: list[Path] = []
-    files = list(dict.fromkeys(_files(paths, passed_over)))
+    unreadable: list[OSError] = []
+    files = list(dict.fromkeys(_files(paths, passed_over, unreadable)))
 
     with tallied(connection) as tally, Bars("Upload", stop, total=len(files)) as bars:
 
@@ -129,6 +130,8 @@ def upload(
         details = Details(title=title, description=description, location=location, tags=tags)
         uploads = Uploads(client, details, title_from_filename=title_from is not None, again=again, bars=bars)
         carry_out(files, uploads.upload, report, jobs=jobs, stop=stop)
+        for error in unreadable:
+            tally.failed(str(error.filename), error)
         if passed_over:
             suffixes = ", ".join(sorted({path.suffix.lower() or "without suffix" for path in passed_over}))
             say(f"Passed over, as not called like JPEG, PNG, GIF or WebP: {len(passed_over)} ({suffixes}).")
@@ -136,10 +139,11 @@ def upload(
             say("Images that were already there are unchanged; use `images edit` and `images tag` to change them.")
 
 
-def _files(paths: Iterable[str], passed_over: list[Path]) -> Iterator[Path]:
+def _files(paths: Iterable[str], passed_over: list[Path], unreadable: list[OSError]) -> Iterator[Path]:
     """The files that are meant. One that does not exist is among them, to fail by its name.
 
-    Adds to `passed_over` what lies in a folder and is not called like an image.
+    Adds to `passed_over` what lies in a folder and is not called like an image, and to `unreadable` what keeps
+    folders from being looked into.
     """
     for path in paths:
         named = Path(path)
@@ -147,14 +151,14 @@ def _files(paths: Iterable[str], passed_over: list[Path]) -> Iterator[Path]:
         matches = [] if named.exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
         for found in map(Path, matches or [path]):
             if found.is_dir():
-                yield from _images_in(found, passed_over)
+                yield from _images_in(found, passed_over, unreadable)
             else:
                 yield found
 
 
-def _images_in(directory: Path, passed_over: list[Path]) -> Iterator[Path]:
+def _images_in(directory: Path, passed_over: list[Path], unreadable: list[OSError]) -> Iterator[Path]:
     """The files that are called like images, but hidden ones, in order."""
-    for parent, directories, names in os.walk(directory):
+    for parent, directories, names in os.walk(directory, onerror=unreadable.append):
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
