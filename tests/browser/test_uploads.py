@@ -207,6 +207,36 @@ def test_an_upload_that_is_cancelled_once_it_is_finished_is_deleted(visit: Visit
     until(lambda: visit.stored() == [], page)
 
 
+LATE_ANSWERS = """
+const add = XMLHttpRequest.prototype.addEventListener;
+XMLHttpRequest.prototype.addEventListener = function (name, callback) {
+  const later = (event) => {
+    if (this.responseURL.includes("/images?")) window.answer = () => callback(event);
+    else callback(event);
+  };
+  add.call(this, name, name === "loadend" ? later : callback);
+};
+"""
+
+
+def test_an_upload_through_the_service_that_is_cancelled_once_it_is_finished_is_deleted(
+    visiting: Visiting, closed_site: RunningService, token: str
+) -> None:
+    with visiting(closed_site, token=token) as visit:
+        visit.lost = True  # so the browser calls a request that the bucket's CORS rules forbid
+        visit.page.add_init_script(LATE_ANSWERS)
+        page = visit.open()
+        page.get_by_label("Access token").fill(token)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text("Your gallery starts here")).to_be_visible()
+        drop(page, scenes(1))
+        until(lambda: page.evaluate("'answer' in window"), page)
+        assert len(visit.stored()) == 1
+        page.get_by_role("button", name="Cancel scene-0.jpg").click()
+        page.evaluate("answer()")
+        until(lambda: visit.stored() == [], page)
+
+
 def test_who_has_to_sign_in_again_tries_again_what_was_not_sent(visit: Visit, user: str) -> None:
     visit.refusals = {401}
     page = visit.open()

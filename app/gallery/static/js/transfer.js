@@ -117,7 +117,19 @@ async function throughApi(file, { key, sha256, signal, progress }) {
     ...(sha256 && { "X-Amz-Checksum-Sha256": base64Of(sha256) }),
   };
   const url = apiUrl(`/images?${new URLSearchParams({ filename: file.name })}`);
-  const { status, text } = await send("POST", url, headers, file, signal, progress);
+  signal.throwIfAborted();
+  // What has been sent whole may be stored already, so its answer is awaited, and tells what to delete.
+  const sending = new AbortController();
+  let isWhole = false;
+  signal.addEventListener("abort", () => isWhole || sending.abort(signal.reason));
+  const { status, text } = await send("POST", url, headers, file, sending.signal, (far) => {
+    isWhole ||= far === "checking";
+    progress(far);
+  });
+  if (signal.aborted) {
+    if (status === 201) await deleteImages([JSON.parse(text).image_id]);
+    throw signal.reason;
+  }
   if (status === 0) throw unreachable();
   if (status !== 201) throw problemOf(status, text);
   return JSON.parse(text);
