@@ -21,7 +21,7 @@ def assert_open_to_all(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["wide", "phone"])
+@pytest.mark.parametrize("size", ["wide", pytest.param("phone", marks=pytest.mark.long)])
 def test_axe_finds_no_violation_in_any_state(
     visiting: Visiting, site: RunningService, scheme: Literal["light", "dark"], size: str
 ) -> None:

@@ -62,7 +62,9 @@ def test_real_images_come_back_byte_for_byte_in_every_form(server: RunningServic
                 assert {image["width"], image["height"]} == set(seen.size)
 
 
-@pytest.mark.parametrize(("collection", "stored"), [("pillow", 300), ("piexif", 15)])
+@pytest.mark.parametrize(
+    ("collection", "stored"), [pytest.param("pillow", 300, marks=pytest.mark.long), ("piexif", 15)]
+)
 def test_every_file_of_a_collection_is_stored_or_refused(
     server: RunningService, user: str, collection: Collection, stored: int
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults.crashes import VARIANTS, Victim, crash_everywhere, crash_settings
-from tests.faults.operations import COUNTED, LOOKED_AT, OPERATIONS, Complete, Delete, Edit, Operation, Upload
+from tests.faults.operations import COUNTED, LOOKED_AT, OPERATIONS, Complete, Delete, Operation, Upload
 from tests.faults.proxy import FaultProxy
 from tests.server import RunningService
 
@@ -15,7 +15,7 @@ PLAIN: dict[str, object] = {}
 QUOTAS: dict[str, object] = {"max_images_per_user": 9, "max_bytes_per_user": 10**9}
 
 
-QUICK = (Upload, Complete, Edit, Delete)
+QUICK = (Upload, Complete, Delete)
 """Each crash takes two processes and a second; of the others CI tries none."""
 
 

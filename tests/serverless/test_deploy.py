@@ -35,6 +35,7 @@ def api(emulator: Emulator, deployed: str, user: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.long
 def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(emulator: Emulator) -> None:
     other = ("--stack-name", "never-made")
     assert "Add AWS::S3::Bucket Bucket" in emulator.deploy("--dry-run", *other)
@@ -154,6 +155,7 @@ def test_a_change_that_fails_names_the_resource_and_the_reason_and_can_be_made_g
     assert "no change" in emulator.deploy()
 
 
+@pytest.mark.long
 def test_a_first_deployment_that_fails_half_way_is_taken_up_again(emulator: Emulator, tmp_path: Path) -> None:
     other = ("--stack-name", "half-made")
     template = copy_of_sources(tmp_path) / "deploy" / "template.yaml"
@@ -171,6 +173,7 @@ def test_a_first_deployment_that_fails_half_way_is_taken_up_again(emulator: Emul
     assert "removed bucket half-made-images" in removed
 
 
+@pytest.mark.long
 def test_teardown_keeps_what_holds_data_and_a_new_deployment_takes_it_up(
     emulator: Emulator, api: httpx.Client, user: str
 ) -> None:
@@ -198,6 +201,7 @@ def test_data_is_deleted_only_when_that_is_said_twice(emulator: Emulator, deploy
         assert dynamodb.list_tables()["TableNames"] == []
 
 
+@pytest.mark.long
 def test_names_and_parameters_that_will_not_do_are_refused_before_anything_is_made(emulator: Emulator) -> None:
     for options, reason in (
         (("--stage", "local"), "startup.sh"),

@@ -36,7 +36,7 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 
 
 @embedded_only
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_what_was_stored_is_there_after_a_stop_and_a_start(service: RunningService, how: signal.Signals) -> None:
     data = picture_of_bytes(500_000, seed=5)
     with service.client("alice") as api:

@@ -62,6 +62,7 @@ def upload_directly(service: RunningService, headers: dict[str, str]) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_a_collector_that_does_not_answer_slows_neither_requests_nor_the_end(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         service = RunningService(

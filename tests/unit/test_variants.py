@@ -302,6 +302,7 @@ def test_a_profile_that_is_damaged_is_passed_over(kind: str, frames: int) -> Non
     assert_close(variant.convert("RGB").getpixel((20, 20)), RED, 10)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of what is odd in some of them
 def test_real_pictures_with_a_profile_look_as_littlecms_shows_them() -> None:
     compared = 0
@@ -441,6 +442,7 @@ def test_nothing_is_decoded_where_no_memory_is_left() -> None:
         render(picture("PNG"), [wanted], admission=budget.admitted)
 
 
+@pytest.mark.long
 def test_every_real_picture_that_is_accepted_has_variants() -> None:
     count = 0
     for path in real_images():
