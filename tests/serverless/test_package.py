@@ -32,7 +32,8 @@ def test_a_package_for_lambda_that_cannot_be_made_says_why(tmp_path: Path) -> No
         build_package(tmp_path, dependencies=Dependencies.LAMBDA, python="2.7")
 
 
-@pytest.mark.parametrize("architecture", ["x86_64", pytest.param("arm64", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("architecture", MACHINES)
 def test_a_package_for_lambda_fits_and_is_for_its_processor_whatever_machine_builds(
     architecture: str, tmp_path: Path
 ) -> None:
